@@ -1,0 +1,126 @@
+"""The nouns that every floor speaks of: planes and their layout, frames, colour, a video's facts.
+
+Frames travel through filmcli as the video's own planes, never as RGB: a kept frame is then the
+source's decode to the last bit. Times are exact seconds (`fractions.Fraction`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Planes = tuple[NDArray[np.unsignedinteger], ...]
+"""Arrays (H, W), uint8 or little-endian uint16, in the order of the layout's raw pixel format."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the planes of one picture lie on ffmpeg's raw pipe.
+
+    `pix_fmt` is ffmpeg's name. `model` "yuv" has planes Y, U, V; "gray" has Y; "rgb" has G, B, R
+    (ffmpeg's planar order). `depth` is 8 to 16 bits; above 8 each sample is a uint16.
+    `chroma_x`, `chroma_y` are log2 of the chroma subsampling (4:2:0 is 1, 1).
+    """
+
+    pix_fmt: str
+    model: Literal["yuv", "gray", "rgb"]
+    depth: int = 8
+    chroma_x: int = 0
+    chroma_y: int = 0
+
+    @property
+    def dtype(self) -> np.dtype[np.unsignedinteger]:
+        """Sample type: uint8 for 8 bits, little-endian uint16 above."""
+        return np.dtype("u1") if self.depth == 8 else np.dtype("<u2")
+
+    def plane_shapes(self, width: int, height: int) -> tuple[tuple[int, int], ...]:
+        """(H, W) of each plane; chroma of odd sizes is rounded up, as ffmpeg does."""
+        luma = (height, width)
+        if self.model == "gray":
+            return (luma,)
+        chroma = (-(-height >> self.chroma_y), -(-width >> self.chroma_x))
+        return (luma, chroma, chroma)
+
+    def frame_bytes(self, width: int, height: int) -> int:
+        """Bytes of one raw picture on the pipe."""
+        samples = sum(h * w for h, w in self.plane_shapes(width, height))
+        return samples * self.dtype.itemsize
+
+    def split(self, buffer: bytes | bytearray | memoryview, width: int, height: int) -> Planes:
+        """Views of one raw picture's planes; `buffer` holds exactly `frame_bytes` bytes."""
+        planes, offset = [], 0
+        for h, w in self.plane_shapes(width, height):
+            planes.append(np.frombuffer(buffer, self.dtype, h * w, offset).reshape(h, w))
+            offset += h * w * self.dtype.itemsize
+        return tuple(planes)
+
+
+class Frame(NamedTuple):
+    """One picture with its exact time in seconds on the video's own clock."""
+
+    time: Fraction
+    planes: Planes
+
+
+@dataclass(frozen=True)
+class Color:
+    """Colour tags in ffmpeg's names; None where the file does not say.
+
+    `range` is "tv" (limited) or "pc" (full).
+    """
+
+    matrix: str | None = None
+    primaries: str | None = None
+    transfer: str | None = None
+    range: Literal["tv", "pc"] | None = None
+    chroma_location: str | None = None
+
+    @property
+    def is_hdr(self) -> bool:
+        """True for PQ and HLG."""
+        return self.transfer in ("smpte2084", "arib-std-b67")
+
+
+@dataclass(frozen=True)
+class StreamInfo:
+    """One stream of the input, as ffprobe names it."""
+
+    index: int
+    kind: Literal["video", "audio", "subtitle", "data", "attachment"]
+    codec: str
+    language: str | None = None
+    title: str | None = None
+    is_attached_picture: bool = False
+    is_default: bool = False
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What a file says of its film, after rotation: `width` x `height` is the upright picture.
+
+    Headers lie: durations and counts in here are claims (`None` where unknown); only decoding
+    tells. `start_time` is the container's start, from which all decoded times are counted.
+    """
+
+    path: str
+    container: str
+    stream: StreamInfo
+    width: int
+    height: int
+    layout: Layout
+    source_pix_fmt: str
+    color: Color
+    sample_aspect_ratio: Fraction
+    rotation: int
+    time_base: Fraction
+    rate: Fraction | None
+    start_time: Fraction
+    duration: Fraction | None
+    interlaced: bool
+    hdr_side_data: tuple[tuple[str, str], ...] = ()
+    streams: tuple[StreamInfo, ...] = ()
+    notices: tuple[str, ...] = field(default=())
