@@ -1,0 +1,48 @@
+.DEFAULT_GOAL := help
+.PHONY: help setup system demo test test-all lint bench clean
+
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+setup: system $(VENV)/done ## install everything: packages into .venv, ffmpeg into the system
+
+$(VENV)/done: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+# ffmpeg itself, what OpenCV's wheel links to, and the part of Python that Debian packs apart.
+SYSTEM := ffmpeg libgl1 libglib2.0-0 python3-venv
+
+system:
+	@if command -v ffmpeg >/dev/null && command -v ffprobe >/dev/null && $(PYTHON) -c 'import ensurepip' 2>/dev/null; then exit 0; fi; \
+	if ! command -v apt-get >/dev/null; then \
+		echo "ffmpeg is missing: install it (dnf install ffmpeg, brew install ffmpeg), then make setup again"; exit 1; \
+	fi; \
+	if [ "$$(id -u)" = 0 ]; then sudo=; else sudo=sudo; fi; \
+	$$sudo apt-get update -qq && $$sudo apt-get install -y -qq --no-install-recommends $(SYSTEM) >/dev/null || \
+		{ echo "could not install $(SYSTEM): install them, then make setup again"; exit 1; }
+
+demo: setup ## make a short film, smooth it to 60 fps, score it against the truth
+	$(RUN) -m benchmarks.demo
+
+test: setup ## run the tests (without the slow ones)
+	$(RUN) -m pytest -q -m "not slow"
+
+test-all: setup ## run all tests
+	$(RUN) -m pytest -q
+
+lint: setup ## check style and types
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+bench: setup ## measure speed, memory and the cost around the network
+	$(RUN) -m benchmarks.run
+
+clean: ## remove what was built
+	rm -rf $(VENV) build demo .pytest_cache .mypy_cache .ruff_cache .hypothesis src/*.egg-info

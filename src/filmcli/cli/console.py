@@ -1,0 +1,252 @@
+"""What people see: the plan, the progress, the end, and errors; all of it on standard error.
+
+Standard output is for data: the finished paths, or one JSON object a line with `--json`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from filmcli.errors import FilmcliError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
+
+    from filmcli.upsample import Event, Plan, Progress, Result
+
+_LINES_EVERY_SECONDS = 30.0
+_JSON_EVERY_SECONDS = 1.0
+
+
+def printable(text: str) -> str:
+    """Escape what could steer a terminal (control characters, undecodable bytes) in `text`."""
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text
+    )
+
+
+def show_error(error: FilmcliError) -> None:
+    """Print what went wrong, why, and what to do, one line each."""
+    first, *rest = (printable(line) for line in (error.what, error.why, error.do) if line)
+    click.echo(f"error: {first}", err=True)
+    for line in rest:
+        click.echo(f"       {line}", err=True)
+
+
+def show_warning(text: str) -> None:
+    """Print one line that is no error."""
+    click.echo(f"warning: {printable(text)}", err=True)
+
+
+class _Warnings(logging.Handler):
+    """Passes the library's warnings on to the person at the terminal."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        show_warning(record.getMessage())
+
+
+@contextmanager
+def library_warnings() -> Iterator[None]:
+    """Show what the library logs as warnings while the `with` lasts."""
+    handler = _Warnings(level=logging.WARNING)
+    logger = logging.getLogger("filmcli")
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
+def rate_words(rate: Fraction) -> str:
+    """A rate as people say it: 60, 59.94, 23.976."""
+    return f"{round(float(rate), 3):g}"
+
+
+def clock(seconds: float) -> str:
+    """Seconds as h:mm:ss, or m:ss below an hour."""
+    minutes, second = divmod(round(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
+
+
+class Teller:
+    """Tells a person of the main path's events: a bar on a terminal, plain lines without one."""
+
+    def __init__(self, mode: str, quiet: bool, to_stdout: bool) -> None:
+        """`mode` is auto, bar, lines or off; `to_stdout` prints finished paths as data."""
+        if mode == "auto":
+            mode = "bar" if sys.stderr.isatty() else "lines"
+        self._mode = "off" if quiet else mode
+        self._quiet = quiet
+        self._to_stdout = to_stdout
+        self._started = self._told = 0.0
+        self._first = 0
+        self._bar: Bar | None = None
+        self._task: TaskID | None = None
+
+    def __call__(self, event: Event) -> None:
+        """Hear of one event."""
+        from filmcli.upsample import Plan, Progress, Result, Surveying
+
+        match event:
+            case Surveying():
+                self._survey(event.source, event.done)
+            case Plan():
+                self.close()
+                self._plan(event)
+            case Progress():
+                self._progress(event)
+            case Result():
+                self.close()
+                self._result(event)
+
+    def close(self) -> None:
+        """Take the bar off the terminal."""
+        if self._bar:
+            self._bar.stop()
+        self._bar = self._task = None
+        self._started = 0.0
+
+    def _survey(self, source: str, done: int) -> None:
+        if self._mode == "bar":
+            self._move_bar(f"reading {printable(source)}", done, None, "")
+
+    def _plan(self, plan: Plan) -> None:
+        if self._quiet:
+            return
+        for line in plan_lines(plan):
+            click.echo(line, err=True)
+        for notice in plan.notices:
+            click.echo(f"notice: {printable(notice)}", err=True)
+
+    def _progress(self, at: Progress) -> None:
+        now = time.monotonic()
+        if not self._started:
+            self._started, self._told, self._first = now, now, at.done - 1
+        speed = (at.done - self._first) / max(now - self._started, 1e-3)
+        if self._mode == "bar":
+            words = f"scene {at.segment}/{at.segments}"
+            left = clock((at.total - at.done) / speed)
+            self._move_bar(words, at.done, at.total, f"{speed:.1f} fps  {left} left")
+        elif self._mode == "lines" and now - self._told >= _LINES_EVERY_SECONDS:
+            self._told = now
+            click.echo(
+                f"filmcli: {printable(at.source)} {100 * at.done // at.total}% "
+                f"{at.done}/{at.total} frames segment {at.segment}/{at.segments} "
+                f"{speed:.1f} fps eta {(at.total - at.done) / speed:.0f}s",
+                err=True,
+            )
+
+    def _result(self, result: Result) -> None:
+        if not self._quiet and result.skipped:
+            click.echo(f"already done: {printable(result.output)}", err=True)
+        elif not self._quiet:
+            speed = result.frames / max(result.seconds, 1e-3)
+            click.echo(
+                f"done: {printable(result.output)}   {result.frames} frames, "
+                f"{clock(float(result.duration))} of film, verified   "
+                f"{clock(result.seconds)}, {speed:.1f} fps",
+                err=True,
+            )
+        if self._to_stdout:
+            click.echo(result.output)
+
+    def _move_bar(self, words: str, done: int, total: int | None, end: str) -> None:
+        if self._bar is None or self._task is None:
+            self._bar = _new_bar()
+            self._bar.start()
+            self._task = self._bar.add_task(words, total=total)
+        self._bar.update(self._task, description=words, completed=done, total=total, end=end)
+
+
+def _new_bar() -> Bar:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[end]}", markup=False),
+        console=Console(stderr=True),
+        transient=True,
+    )
+
+
+def plan_lines(plan: Plan) -> Iterator[str]:
+    """Say in a few lines what is going to happen."""
+    info, timeline, encoding = plan.info, plan.timeline, plan.encoding
+    frames, scenes = len(timeline.times), len(timeline.cuts) + 1
+    length = timeline.count / timeline.rate
+    source = rate_words(frames / (timeline.times[-1] + timeline.last_duration - timeline.times[0]))
+    yield (
+        f"{printable(info.path)}   {info.width}x{info.height} {info.layout.pix_fmt} "
+        f"{info.color.matrix or 'untagged'}   {source} -> {rate_words(timeline.rate)} fps   "
+        f"{clock(float(length))}   {frames} -> {timeline.count} frames"
+    )
+    yield (
+        f"   {scenes} scene{'s' if scenes > 1 else ''}: {plan.kinds['keep']} frames kept, "
+        f"{plan.kinds['make']} made, {plan.kinds['hold']} held"
+    )
+    yield f"   {plan.device} - {encoding.describe()} -> {printable(plan.output)}"
+
+
+class JsonTeller:
+    """One JSON object a line on standard output, for programs."""
+
+    def __init__(self) -> None:
+        self._told = 0.0
+
+    def __call__(self, event: Event) -> None:
+        """Hear of one event; progress is told at most once a second."""
+        from filmcli.upsample import Plan, Progress, Result, Surveying
+
+        match event:
+            case Surveying():
+                return
+            case Plan():
+                self.tell("plan", **_plan_facts(event))
+            case Progress():
+                now = time.monotonic()
+                if now - self._told >= _JSON_EVERY_SECONDS or event.done == event.total:
+                    self._told = now
+                    self.tell("progress", **vars(event))
+            case Result():
+                facts = {**vars(event), "duration": float(event.duration)}
+                self.tell("skipped" if facts.pop("skipped") else "done", **facts)
+
+    def tell(self, event: str, **facts: Any) -> None:
+        """Print one object; `v` is the version of this format."""
+        click.echo(json.dumps({"v": 1, "event": event, **facts}))
+
+    def close(self) -> None:
+        """Nothing is kept open."""
+
+
+def _plan_facts(plan: Plan) -> dict[str, Any]:
+    timeline = plan.timeline
+    return {
+        "source": plan.source,
+        "output": plan.output,
+        "width": plan.info.width,
+        "height": plan.info.height,
+        "rate": str(timeline.rate),
+        "source_frames": len(timeline.times),
+        "frames": timeline.count,
+        "scenes": len(timeline.cuts) + 1,
+        "segments": len(plan.segments),
+        **{kind: plan.kinds[kind] for kind in ("keep", "make", "hold")},
+        "device": plan.device,
+        "encoding": plan.encoding.describe(),
+        "notices": list(plan.notices),
+    }

@@ -1,0 +1,68 @@
+"""Which films a command line means: files as given, a folder's films, never our own outputs."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+
+from filmcli.errors import InputError, UsageError
+
+FILM_EXTENSIONS = (
+    *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".m2v", ".ts", ".m2ts"),
+    *(".mts", ".vob", ".wmv", ".flv", ".3gp", ".ogv", ".mxf", ".y4m", ".gif", ".dv"),
+)
+_OURS = re.compile(r"\.(\d+(\.\d+)?fps|\d+(\.\d+)?x|slow\d+(\.\d+)?x|compare)\.[^.]+$")
+
+
+def films(inputs: Sequence[str], output: str | None) -> Iterator[tuple[str, str | None]]:
+    """Yield each film with the `output` to ask for it.
+
+    A folder stands for the films in it, at any depth, in natural order; with `output` a folder, its
+    tree is mirrored there. Raises InputError for a folder without films, UsageError if one output
+    file is named for several films.
+    """
+    pairs = [pair for given in inputs for pair in _expand(given, output)]
+    if len(pairs) > 1 and output == "-":
+        raise UsageError("standard output holds one film", f"{len(pairs)} were given", "give one")
+    if len(pairs) > 1 and output is not None and not _is_folder(output):
+        raise UsageError(
+            f"{output} cannot hold {len(pairs)} films",
+            "it is not a folder",
+            f"name a folder: -o {output}/",
+        )
+    yield from pairs
+
+
+def _is_folder(output: str) -> bool:
+    return output.endswith(os.sep) or os.path.isdir(output)
+
+
+def _expand(given: str, output: str | None) -> Iterator[tuple[str, str | None]]:
+    if not os.path.isdir(given):
+        yield given, output
+        return
+    found = sorted(_films_below(given), key=_natural)
+    if not found:
+        raise InputError(f"{given} holds no film", "", "name a file, or a folder with films in it")
+    for path in found:
+        if output is None or output == "-":
+            yield path, output
+        else:
+            inside = os.path.dirname(os.path.relpath(path, given))
+            yield path, os.path.join(output, inside, "")
+
+
+def _films_below(folder: str) -> Iterator[str]:
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in names:
+            is_film = os.path.splitext(name)[1].lower() in FILM_EXTENSIONS
+            if is_film and not name.startswith(".") and not _OURS.search(name):
+                yield os.path.join(parent, name)
+
+
+def _natural(path: str) -> list[tuple[int, str]]:
+    """Sort key in which 2 comes before 10."""
+    parts = re.split(r"(\d+)", path)
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]

@@ -1,0 +1,251 @@
+"""A job's place on disk: output names, the hidden work folder, resume, and the final rename.
+
+A finished film appears under its name whole or not at all. Until then everything lives in a hidden
+folder beside the output, `.filmcli-NAME-KEY`, one encoded file per finished segment and a
+`job.json` for people. KEY is the fingerprint of the input's content and of every setting that
+changes the result, so the same command continues the same job, and another command cannot pick up
+its pieces. A segment is finished when its file has its final name; nothing else is recorded.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from filmcli.errors import MachineError, OutputExistsError, UsageError
+from filmcli.timing import Segment
+
+_SAMPLES = 16
+_SAMPLE_BYTES = 1 << 18
+
+
+def fingerprint(path: str, settings: Mapping[str, Any]) -> str:
+    """Name this input's content and these settings in 16 hex digits.
+
+    The content is read at 16 places of 256 KiB, spread from the first byte to the last, together
+    with the size: a film of 100 GB costs as much as one of 4 MB.
+    """
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    size = os.path.getsize(path)
+    digest.update(str(size).encode())
+    with open(path, "rb") as film:
+        for sample in range(_SAMPLES):
+            film.seek(max(0, size - _SAMPLE_BYTES) * sample // (_SAMPLES - 1))
+            digest.update(film.read(_SAMPLE_BYTES))
+    return digest.hexdigest()[:16]
+
+
+def output_path(source: str, label: str, extension: str, output: str | None) -> str:
+    """Say where the film goes: `output`, a file of the default name inside it, or beside the input.
+
+    `label` is what was asked ("60fps", "2x", "slow4x"); `extension` has its dot.
+    """
+    name = f"{os.path.splitext(os.path.basename(source))[0]}.{label}{extension}"
+    if output is None:
+        return os.path.join(os.path.dirname(source), name)
+    if os.path.isdir(output) or output.endswith(os.sep):
+        return os.path.join(output, name)
+    return output
+
+
+def check_output(source: str, output: str, overwrite: bool) -> None:
+    """Refuse an output that is the input, stands in no writable folder, or exists already.
+
+    Raises UsageError, MachineError or OutputExistsError.
+    """
+    folder = os.path.dirname(output) or "."
+    if not os.path.isdir(folder):
+        raise MachineError(
+            f"cannot write {output}",
+            f"there is no folder {folder}",
+            f"create it: mkdir -p {folder}",
+        )
+    if os.path.exists(output) and os.path.samefile(source, output):
+        raise UsageError(
+            f"{output} is the input itself",
+            "the input is never replaced",
+            "name another output with -o",
+        )
+    if os.path.isdir(output):
+        raise UsageError(f"cannot write {output}", "it is a folder", "name a file with -o")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise MachineError(
+            f"cannot write {output}",
+            f"no permission to create files in {folder}",
+            "choose another folder with -o",
+        )
+    if os.path.lexists(output) and not overwrite:
+        raise OutputExistsError(
+            f"{output} exists already",
+            "it was not made by this command with these settings",
+            "replace it with -y, or name another output with -o",
+        )
+
+
+@dataclass(frozen=True)
+class Job:
+    """One film's work folder, held by this process alone while `open_job` is entered."""
+
+    output: str
+    key: str
+    folder: str
+    suffix: str
+
+    @property
+    def temporary(self) -> str:
+        """Where the film is joined before it is verified: the output's folder, a short name."""
+        extension = os.path.splitext(self.output)[1]
+        return os.path.join(os.path.dirname(self.output), f".filmcli-{self.key}{extension}")
+
+    def path(self, index: int) -> str:
+        """Name of a finished segment's file."""
+        return os.path.join(self.folder, f"{index:06d}{self.suffix}")
+
+    def part(self, index: int) -> str:
+        """Name of a segment's file while it is being written."""
+        return os.path.join(self.folder, f"{index:06d}.part{self.suffix}")
+
+    def is_finished(self, index: int) -> bool:
+        """True if an earlier run, or this one, finished the segment."""
+        return os.path.exists(self.path(index))
+
+    def finish(self, index: int) -> None:
+        """Give a completely written segment its final name, durably."""
+        _sync(self.part(index))
+        os.replace(self.part(index), self.path(index))
+
+    def record(self, facts: Mapping[str, Any], segments: Sequence[Segment]) -> None:
+        """Write job.json; if an earlier run planned other segments, drop what it made."""
+        plan = [list(segment) for segment in segments]
+        path = os.path.join(self.folder, "job.json")
+        with contextlib.suppress(OSError, ValueError), open(path) as earlier:
+            if json.load(earlier).get("segments") == plan:
+                return
+        for name in os.listdir(self.folder):
+            if name != "lock":
+                os.unlink(os.path.join(self.folder, name))
+        with open(path + ".part", "w") as record:
+            json.dump({"version": 1, **facts, "segments": plan}, record, indent=1)
+        os.replace(path + ".part", path)
+
+    def publish(self, overwrite: bool) -> None:
+        """Move the verified film to its final name, atomically; drop the work folder.
+
+        Raises OutputExistsError if the name was taken meanwhile and `overwrite` is false.
+        """
+        _sync(self.temporary)
+        if overwrite:
+            os.replace(self.temporary, self.output)
+        else:
+            _move_to_free_name(self.temporary, self.output)
+        _sync(os.path.dirname(self.output) or ".")
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def open_job(
+    output: str, key: str, suffix: str, work_dir: str | None, fresh: bool
+) -> Iterator[Job]:
+    """Enter the job's work folder, alone; leave nothing behind if nothing was finished.
+
+    Raises MachineError if the folder cannot be made or another process works in it.
+    """
+    output = os.path.abspath(output)
+    job = Job(output, key, _folder(output, key, work_dir), suffix)
+    try:
+        os.makedirs(job.folder, exist_ok=True)
+        lock = open(os.path.join(job.folder, "lock"), "w")  # noqa: SIM115 (held until the end)
+    except OSError as error:
+        raise MachineError(
+            f"cannot make the work folder for {output}",
+            f"{error.strerror}: {job.folder}",
+            "choose another folder with --work-dir",
+        ) from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise MachineError(
+                f"another run is making {output}",
+                f"it holds {job.folder}",
+                "wait for it, or name another output with -o",
+            ) from error
+        if fresh:
+            _discard_segments(job)
+        try:
+            yield job
+        finally:
+            _leave(job)
+
+
+def unfinished(output: str, key: str, work_dir: str | None) -> list[str]:
+    """Work folders of other settings for the same output: kept, so that they can be named."""
+    folder = _folder(os.path.abspath(output), key, work_dir)
+    parent, name = os.path.split(folder)
+    prefix = name.rsplit("-", 1)[0] + "-"
+    return [
+        os.path.join(parent, entry)
+        for entry in os.listdir(parent)
+        if entry.startswith(prefix) and entry != name
+    ]
+
+
+def _folder(output: str, key: str, work_dir: str | None) -> str:
+    name = hashlib.sha256(os.fsencode(output)).hexdigest()[:8]
+    return os.path.join(work_dir or os.path.dirname(output), f".filmcli-{name}-{key}")
+
+
+def _segment_files(job: Job) -> list[str]:
+    return [name for name in os.listdir(job.folder) if name.endswith(job.suffix)]
+
+
+def _discard_segments(job: Job) -> None:
+    for name in _segment_files(job):
+        os.unlink(os.path.join(job.folder, name))
+
+
+def _leave(job: Job) -> None:
+    """Remove what is half made, and the folder too if no segment was finished."""
+    with contextlib.suppress(OSError):
+        os.unlink(job.temporary)
+    if not os.path.isdir(job.folder):
+        return
+    for name in _segment_files(job):
+        if ".part" in name:
+            os.unlink(os.path.join(job.folder, name))
+    if not _segment_files(job):
+        shutil.rmtree(job.folder, ignore_errors=True)
+
+
+def _sync(path: str) -> None:
+    """Make a file's bytes, or a folder's names, survive a power cut."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _move_to_free_name(source: str, target: str) -> None:
+    """Rename without ever replacing: a hard link fails if the name is taken."""
+    try:
+        os.link(source, target)
+    except FileExistsError as error:
+        raise OutputExistsError(
+            f"{target} appeared while its film was being made",
+            "it is not replaced without being asked",
+            "replace it with -y, or name another output with -o",
+        ) from error
+    except OSError:  # a file system without hard links
+        if os.path.lexists(target):
+            raise OutputExistsError(f"{target} exists already", "", "replace it with -y") from None
+        os.replace(source, target)
+        return
+    os.unlink(source)
