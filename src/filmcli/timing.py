@@ -1,0 +1,398 @@
+"""The exact timeline: target rates, steady source times, the output grid, segments, midpoint trees.
+
+A film is pictures at exact times (`Fraction` seconds). Over it lies a new, even grid: output k
+stands at t[0] + k/F for k in [0, N), N = max(1, floor(D*F + 1/2)), where D reaches to the end of
+the last picture's display. A grid time that coincides with a source picture keeps it; one between
+two pictures of a scene is made at its true phase; one inside an interval across a cut, inside a
+still of more than a quarter second, or after the last picture holds the picture before it.
+Constant and variable rates are one case. No float ever touches a time.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property, lru_cache
+from itertools import pairwise
+from math import ceil, floor, lcm
+from typing import Literal, NamedTuple
+
+from filmcli.errors import InputError, UsageError
+
+MAX_RATE = 1000
+"""Frames per second above which a target is a typing error."""
+
+_NUMBER = r"[0-9]{1,12}(?:\.[0-9]{1,12})?"
+_RATE = re.compile(f"(?P<over>{_NUMBER})(?:/(?P<under>{_NUMBER}))?(?P<times>x?)")
+_TELEVISION = Fraction(1000, 1001)
+_COMMON_RATES = (
+    *(Fraction(n) * _TELEVISION for n in (24, 30, 60, 48, 120, 15, 12)),
+    *(Fraction(n) for n in (24, 25, 30, 50, 60, 48, 120, 100, 15, 12, 10, 144, 240, 8, 5, 90, 72)),
+    Fraction(25, 2),
+)
+# In this order where times in ticks cannot tell two apart: 23.976 before 24, because a film of
+# 40 frames in milliseconds fits both, and films in such containers are mostly 23.976.
+
+
+class Rate(NamedTuple):
+    """A target rate as the user said it: frames per second, or a multiple of the source's."""
+
+    value: Fraction
+    relative: bool
+
+    def of(self, source: Fraction) -> Fraction:
+        """Return target frames per second for a source of `source` fps; UsageError above 1000."""
+        rate = self.value * source if self.relative else self.value
+        if rate > MAX_RATE:
+            raise UsageError(
+                f"a target of {spell_rate(rate)} fps is too high",
+                f"{spell_rate(self.value)} times {spell_rate(source)} is above {MAX_RATE}",
+                "give a smaller --fps",
+            )
+        return rate
+
+
+def parse_rate(text: str) -> Rate:
+    """Read `60`, `60000/1001`, `59.94` (means 60000/1001), `2x` or `2.5x`; UsageError otherwise.
+
+    A decimal that is a television rate N*1000/1001 rounded to its own digits means that rate.
+    """
+    said = _RATE.fullmatch(text.strip().lower())
+    under = Fraction(said["under"] or 1) if said else Fraction(0)
+    if said is None or under == 0:
+        raise _bad_rate(text, "it is not a positive number, a fraction or a multiple")
+    value = Fraction(said["over"]) / under
+    if not 0 < value <= MAX_RATE:
+        raise _bad_rate(text, f"it is not above 0 and at most {MAX_RATE}")
+    if said["times"]:
+        return Rate(value, True)
+    if "." in said["over"] and not said["under"]:
+        value = _television_rate(value, digits=len(said["over"].partition(".")[2]))
+    return Rate(value, False)
+
+
+def _bad_rate(text: str, why: str) -> UsageError:
+    what = f"cannot use {text[:40]!r} as a frame rate"
+    return UsageError(what, why, "give --fps like 60, 60000/1001, 59.94 or 2x")
+
+
+def _television_rate(value: Fraction, digits: int) -> Fraction:
+    """N*1000/1001 if `value`, no integer itself, is that number rounded to `digits` decimals."""
+    exact = round(value / _TELEVISION) * _TELEVISION
+    rounds_to_it = abs(value - exact) * 2 * 10**digits <= 1
+    return exact if value.denominator > 1 and rounds_to_it else value
+
+
+def spell_rate(rate: Fraction) -> str:
+    """Return frames per second as people write it, at most three decimals: 60, 59.94, 23.976."""
+    return f"{float(rate):.3f}".rstrip("0").rstrip(".")
+
+
+def steady(
+    times: Sequence[Fraction], tick: Fraction, nominal: Fraction | None = None
+) -> list[Fraction]:
+    """Put times that lie within one tick of an exact even grid back on it; leave others untouched.
+
+    `times` strictly increase, in seconds; `tick` is the container's time base (Matroska: 1/1000,
+    where 23.976 fps is stored as 0, 42, 83, 125 ms); `nominal` is the rate the file claims, a hint
+    that counts only if it fits. Missing frames stay missing. The first time never moves.
+    """
+    times = list(times)
+    if len(times) < 2:
+        return times
+    *marks, tick_marks, second = _integers([*times, tick])
+    average = Fraction(len(times) - 1) / (times[-1] - times[0])
+    for rates in (_plain_rates(nominal), _odd_rates(average)):
+        fits = [_fit(marks, second, tick_marks, rate) for rate in rates]
+        # Exact beats rounded (errors within one tick) beats jittered; then the rates' order.
+        best = min(filter(None, fits), key=lambda fit: min(2, ceil(fit.spread)), default=None)
+        if best is not None:
+            origin, step, second = _integers([times[0], 1 / best.rate])
+            return [Fraction(origin + place * step, second) for place in best.places]
+    return times
+
+
+class _Fit(NamedTuple):
+    """A grid that explains the times: whole steps from the first, spread of the errors in ticks."""
+
+    rate: Fraction
+    places: list[int]
+    spread: Fraction
+
+
+def _plain_rates(nominal: Fraction | None) -> list[Fraction]:
+    """The common rates, led by the one that `nominal` means (to 1e-5: 2997/125 is 24000/1001)."""
+    if not nominal:
+        return list(_COMMON_RATES)
+    meant = [rate for rate in _COMMON_RATES if abs(rate / nominal - 1) < Fraction(1, 100_000)]
+    return [*meant, nominal, *_COMMON_RATES]
+
+
+def _odd_rates(average: Fraction) -> list[Fraction]:
+    """Round numbers near the average rate, and the average itself."""
+    return [*filter(None, (average.limit_denominator(most) for most in (1, 100, 1001))), average]
+
+
+def _fit(marks: Sequence[int], second: int, tick: int, rate: Fraction) -> _Fit | None:
+    """Try one grid through marks[0]; None if a time is more than a tick off or most steps skip.
+
+    A tick above a third of the step would put any times on a grid, so such grids are refused.
+    """
+    # One unit is 1/(second * numerator) of a second: the grid's step and all errors are integers.
+    step, limit = rate.denominator * second, tick * rate.numerator
+    if 3 * limit > step:
+        return None
+    places, low, high, single = [0], 0, 0, 0
+    for mark in marks[1:]:
+        units = (mark - marks[0]) * rate.numerator
+        place = (2 * units + step) // (2 * step)
+        error = units - place * step
+        if not -limit <= error <= limit or place <= places[-1]:
+            return None  # a wrong rate drifts off within some fifty frames, so this is cheap
+        single += place == places[-1] + 1
+        low, high = min(low, error), max(high, error)
+        places.append(place)
+    if 2 * single < len(places) - 1:
+        return None
+    return _Fit(rate, places, Fraction(high - low, limit))
+
+
+def source_rate(times: Sequence[Fraction], last_duration: Fraction) -> Fraction:
+    """Return the source's frames per second: exact for an even grid (missing frames allowed).
+
+    For variable rates the average n/D, to a denominator of at most 1001, which every muxer takes:
+    only the spelling `2x` depends on it, never the place of a picture.
+    """
+    if len(times) == 1:
+        return (1 / last_duration).limit_denominator(1001) or 1 / last_duration
+    *marks, second = _integers(times)
+    steps = [b - a for a, b in pairwise(marks)]
+    step = min(steps)
+    if 2 * steps.count(step) >= len(steps) and all(s % step == 0 for s in steps):
+        return Fraction(second, step)
+    average = len(times) / (times[-1] + last_duration - times[0])
+    return average.limit_denominator(1001) or average
+
+
+def _integers(times: Sequence[Fraction]) -> list[int]:
+    """The times as integers in a common unit, and last how many units make a second."""
+    second = lcm(*{time.denominator for time in times})
+    return [*(time.numerator * (second // time.denominator) for time in times), second]
+
+
+class Slot(NamedTuple):
+    """What one output picture shows.
+
+    `keep` and `hold` show source picture `left` itself (phase 0); `make` lies between `left` and
+    `left + 1` at `phase`, strictly between 0 and 1.
+    """
+
+    kind: Literal["keep", "make", "hold"]
+    left: int
+    phase: Fraction
+
+
+class _Grid(NamedTuple):
+    """The timeline in integers, `second` units to a second."""
+
+    marks: list[int]  # the source's times, and the end of the last picture's display
+    second: int
+    step: int  # between two outputs
+    still: int  # intervals above this hold their left picture
+
+
+_ZERO = Fraction(0)
+
+
+@lru_cache(maxsize=4096)
+def _phase(past: int, width: int) -> Fraction:
+    # Constant rates repeat their phases; reducing a fraction costs more than the rest of a slot.
+    return Fraction(past, width)
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """The output grid of `rate` frames per second over a source.
+
+    `times` strictly increase (seconds); `last_duration` > 0 is how long the last picture is shown;
+    `cuts` holds the index of the first picture of every scene but the first. Raises InputError for
+    times that no real film has.
+    """
+
+    times: Sequence[Fraction]
+    last_duration: Fraction
+    rate: Fraction
+    cuts: frozenset[int] = frozenset()
+
+    def __post_init__(self) -> None:
+        if not self.times:
+            raise InputError("the film has no pictures", "nothing decoded", "check the file")
+        if self.rate <= 0 or self.last_duration <= 0:
+            raise ValueError("the rate and the last picture's duration must be positive")
+        if any(not 0 < cut < len(self.times) for cut in self.cuts):
+            raise ValueError("a cut must be the index of a picture, and not of the first")
+        steps = [b - a for a, b in pairwise(self._grid.marks)]
+        if min(steps) <= 0:
+            raise ValueError("the times must strictly increase")
+        _check_plausible(max(steps[:-1], default=0) / self._grid.second, self.duration, len(steps))
+
+    @cached_property
+    def _grid(self) -> _Grid:
+        *marks, second = _integers([*self.times, self.times[-1] + self.last_duration])
+        finer = lcm(second, self.rate.numerator) // second
+        marks, second = [mark * finer for mark in marks], second * finer
+        steps = sorted(b - a for a, b in pairwise(marks[:-1])) or [0]
+        # The lower median: of two intervals, the longer is the still.
+        still = max(second // 4, 3 * steps[(len(steps) - 1) // 2])
+        return _Grid(marks, second, second * self.rate.denominator // self.rate.numerator, still)
+
+    @property
+    def duration(self) -> Fraction:
+        """Seconds from the first picture to the end of the last one's display."""
+        return self.times[-1] + self.last_duration - self.times[0]
+
+    @cached_property
+    def count(self) -> int:
+        """Output pictures: within half an output frame of the duration, at least one."""
+        return max(1, floor(self.duration * self.rate + Fraction(1, 2)))
+
+    def time(self, k: int) -> Fraction:
+        """Return the exact time of output `k`, in seconds on the source's clock."""
+        return self.times[0] + k / self.rate
+
+    def slots(self, first: int, last: int) -> Iterator[Slot]:
+        """Yield what outputs `first` <= k < `last` show; 0 <= first <= last <= count."""
+        if not 0 <= first <= last <= self.count:
+            raise ValueError(f"outputs {first} to {last} are not all in 0 to {self.count}")
+        marks, step = self._grid.marks, self._grid.step
+        mark = marks[0] + first * step
+        left = bisect_right(marks, mark) - 1
+        for _ in range(first, last):
+            while marks[left + 1] <= mark:
+                left += 1
+            yield self._slot(left, mark)
+            mark += step
+
+    def _slot(self, left: int, mark: int) -> Slot:
+        """What is shown at `mark`, which lies in the display time of source picture `left`."""
+        marks, second, _, still = self._grid
+        past, ahead = mark - marks[left], marks[left + 1] - mark
+        width = past + ahead
+        is_last = left == len(marks) - 2
+        holds = is_last or left + 1 in self.cuts or width > still
+        # Where nothing is made, only a true coincidence may show the next picture early: 2 % of a
+        # ten-second still would be 0.2 s.
+        if _coincides(past, width, second) or (past * 50 < width and not holds):
+            return Slot("keep", left, _ZERO)
+        if not is_last and (_coincides(ahead, width, second) or (ahead * 50 < width and not holds)):
+            return Slot("keep", left + 1, _ZERO)
+        return Slot("hold", left, _ZERO) if holds else Slot("make", left, _phase(past, width))
+
+    def first_showing(self, picture: int) -> int:
+        """Return the first output to show source picture `picture` or a later one, or `count`."""
+        k = min(self.count, ceil((self.times[picture] - self.times[0]) * self.rate))
+        while k > 0 and next(self.slots(k - 1, k)).left >= picture:
+            k -= 1
+        return k
+
+
+def _coincides(distance: int, width: int, second: int) -> bool:
+    """Less than 1 ms apart (Matroska's tick) and less than an eighth of the interval (1000 fps)."""
+    return distance * 1000 < second and distance * 8 < width
+
+
+def _check_plausible(longest: float, duration: Fraction, pictures: int) -> None:
+    if longest > 600:
+        why = f"two neighbouring pictures are {longest / 60:.0f} minutes apart"
+    elif duration > 24 * 3600 and pictures < duration:
+        why = f"{pictures} pictures claim to last {float(duration) / 3600:.0f} hours"
+    else:
+        return
+    raise InputError(
+        "the film's timestamps are broken", why, "rewrite them first: ffmpeg -i IN -c copy OUT.mkv"
+    )
+
+
+class Segment(NamedTuple):
+    """Outputs `first` <= k < `last`, rendered in one go; `scene` is that of the first of them."""
+
+    scene: int
+    first: int
+    last: int
+
+
+def segments(timeline: Timeline, longest_seconds: int = 20) -> list[Segment]:
+    """Split the outputs at the cuts, and long scenes into even parts of `longest_seconds` at most.
+
+    Scenes of a single picture make no frames, so runs of them (strobes, slide shows) share one
+    segment: a process for each would cost more than its pictures.
+    """
+    longest = max(1, floor(longest_seconds * timeline.rate))
+    starts = [0, *sorted(timeline.cuts), len(timeline.times)]
+    outputs = [*(timeline.first_showing(start) for start in starts[:-1]), timeline.count]
+    runs: list[Segment] = []
+    open_run = False
+    for scene in range(len(starts) - 1):
+        first, last = outputs[scene], outputs[scene + 1]
+        single = starts[scene + 1] - starts[scene] == 1
+        if first == last:
+            continue
+        if single and open_run and last - runs[-1].first <= longest:
+            runs[-1] = runs[-1]._replace(last=last)
+        else:
+            runs.append(Segment(scene, first, last))
+        open_run = single
+    return [part for run in runs for part in _parts(run, longest)]
+
+
+def _parts(run: Segment, longest: int) -> Iterator[Segment]:
+    length = run.last - run.first
+    parts = -(-length // longest)
+    for part in range(parts):
+        first = run.first + length * part // parts
+        yield Segment(run.scene, first, run.first + length * (part + 1) // parts)
+
+
+def source_span(timeline: Timeline, segment: Segment) -> tuple[int, int]:
+    """Return the half-open range of source pictures a segment needs, right neighbours included."""
+    first = next(timeline.slots(segment.first, segment.first + 1))
+    last = next(timeline.slots(segment.last - 1, segment.last))
+    return first.left, last.left + (2 if last.kind == "make" else 1)
+
+
+class Step(NamedTuple):
+    """One picture of an interval: at `target`, from the pictures at `left` and `right`.
+
+    `left` and `right` are 0, 1, or the target of an earlier step; `phase` is the target's place
+    between them, strictly between 0 and 1, and 1/2 for the midpoints of the recursion.
+    """
+
+    target: Fraction
+    left: Fraction
+    right: Fraction
+    phase: Fraction
+
+
+def midpoint_tree(phases: Sequence[Fraction], depth: int) -> list[Step]:
+    """Plan the network's calls for all `phases` of one interval, each strictly between 0 and 1.
+
+    `depth` times the interval that holds a phase is halved by making its middle picture (exact for
+    1/2, 1/4, 3/4 ...); what remains is left to the flow scaled by the step's phase. Depth 0 makes
+    every phase straight from the two sources. Steps that share both neighbours are adjacent, and
+    a phase asked for twice is planned once.
+    """
+    steps: dict[Fraction, tuple[int, Step]] = {}
+    for target in phases:
+        left, right = _ZERO, Fraction(1)
+        for level in range(depth + 1):
+            middle = (left + right) / 2
+            if level == depth or target == middle:
+                phase = (target - left) / (right - left)
+                steps.setdefault(target, (level, Step(target, left, right, phase)))
+                break
+            steps.setdefault(middle, (level, Step(middle, left, right, Fraction(1, 2))))
+            left, right = (left, middle) if target < middle else (middle, right)
+    return [step for _, step in sorted(steps.values())]

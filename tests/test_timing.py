@@ -1,0 +1,392 @@
+"""The timeline against worked examples and against properties that hold for any rates and times."""
+
+from __future__ import annotations
+
+import random
+import time
+from fractions import Fraction
+from itertools import pairwise
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from filmcli.errors import InputError, UsageError
+from filmcli.timing import (
+    Rate,
+    Segment,
+    Slot,
+    Timeline,
+    midpoint_tree,
+    parse_rate,
+    segments,
+    source_rate,
+    source_span,
+    spell_rate,
+    steady,
+)
+
+NTSC_FILM = Fraction(24000, 1001)
+MS = Fraction(1, 1000)
+
+
+def even(count: int, rate: Fraction | int) -> list[Fraction]:
+    return [Fraction(k) / rate for k in range(count)]
+
+
+def in_ticks(times: list[Fraction], tick: Fraction) -> list[Fraction]:
+    return [round(t / tick) * tick for t in times]
+
+
+# Rates
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "relative"),
+    [
+        ("60", 60, False),
+        ("60.00", 60, False),
+        (" 60000/1001 ", Fraction(60000, 1001), False),
+        ("59.94", Fraction(60000, 1001), False),
+        ("59.94006", Fraction(60000, 1001), False),
+        ("23.976", NTSC_FILM, False),
+        ("23.98", NTSC_FILM, False),
+        ("29.97", Fraction(30000, 1001), False),
+        ("47.952", Fraction(48000, 1001), False),
+        ("119.88", Fraction(120000, 1001), False),
+        ("12.5", Fraction(25, 2), False),
+        ("59.999", Fraction(59999, 1000), False),
+        ("60/1.001", Fraction(60000, 1001), False),
+        ("1000", 1000, False),
+        ("2x", 2, True),
+        ("2.5X", Fraction(5, 2), True),
+        ("29.97x", Fraction(2997, 100), True),
+    ],
+)
+def test_a_rate_means_what_people_mean_by_it(text: str, value: Fraction, relative: bool) -> None:
+    assert parse_rate(text) == Rate(Fraction(value), relative)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("0", "0x", "0.000", "-1", "-2x", "nan", "inf", "sixty", "", "x", "1/0", "1/0.0"),
+        *("1001", "1001x", "1e3", "60fps", "2xx", "60/", "/2", "٦٠", "9" * 5000),
+    ],
+)
+def test_no_rate_is_a_usage_error_in_three_parts(text: str) -> None:
+    with pytest.raises(UsageError) as failure:
+        parse_rate(text)
+    assert failure.value.what and failure.value.why and "--fps" in failure.value.do
+    assert len(str(failure.value)) < 250
+
+
+def test_a_multiple_is_of_the_source_and_cannot_exceed_the_limit() -> None:
+    assert parse_rate("2.5x").of(NTSC_FILM) == Fraction(60000, 1001)
+    assert parse_rate("60").of(NTSC_FILM) == 60
+    with pytest.raises(UsageError):
+        parse_rate("10x").of(Fraction(120))
+
+
+@given(st.integers(1, 999))
+def test_every_television_rate_survives_its_own_spelling(whole: int) -> None:
+    rate = Fraction(whole * 1000, 1001)
+    assert parse_rate(spell_rate(rate)).value == rate
+    assert parse_rate(spell_rate(Fraction(whole))).value == whole
+
+
+# Times of the source
+
+
+@pytest.mark.parametrize("rate", [NTSC_FILM, Fraction(30000, 1001), Fraction(60), Fraction(25)])
+@pytest.mark.parametrize("tick", [MS, Fraction(1, 90000), Fraction(1, 600)])
+def test_rounded_times_go_back_on_their_grid(rate: Fraction, tick: Fraction) -> None:
+    times = even(400, rate)
+    assert steady(in_ticks(times, tick), tick) == times
+
+
+def test_matroska_milliseconds_of_four_film_frames() -> None:
+    stored = [Fraction(ms, 1000) for ms in (0, 42, 83, 125)]
+    assert steady(stored, MS) == even(4, NTSC_FILM)
+    assert steady(stored, MS, nominal=Fraction(24)) == even(4, 24)
+    assert steady(stored, MS, nominal=Fraction(50)) == even(4, NTSC_FILM)  # a lying header
+
+
+def test_the_claimed_rate_decides_between_two_that_fit_and_decimals_mean_television() -> None:
+    stored = in_ticks(even(12, 24), MS)
+    assert steady(stored, MS, nominal=Fraction(24)) == even(12, 24)
+    assert steady(stored, MS, nominal=Fraction(2997, 125)) == even(12, NTSC_FILM)
+
+
+def test_an_uncommon_even_rate_becomes_even() -> None:
+    times = even(500, Fraction(2889, 100))
+    assert len({b - a for a, b in pairwise(steady(in_ticks(times, MS), MS))}) == 1
+
+
+def test_missing_frames_stay_missing() -> None:
+    times = [t for k, t in enumerate(even(200, NTSC_FILM)) if k % 17 and not 90 <= k < 120]
+    steadied = steady(in_ticks(times, MS), MS)
+    assert [t - steadied[0] for t in steadied] == [t - times[0] for t in times]
+    assert source_rate(steadied, 1 / NTSC_FILM) == NTSC_FILM
+
+
+def test_variable_and_mixed_rates_are_untouched() -> None:
+    chance = random.Random(5)
+    jittered = [Fraction(round(40 * k + chance.uniform(-8, 8)), 1000) for k in range(200)]
+    mixed = in_ticks(even(49, 24) + [2 + t for t in even(120, 60)[1:]], MS)
+    exact_but_odd = [k * Fraction(3001, 90000) for k in range(300)]
+    assert steady(jittered, MS) == jittered
+    assert steady(mixed, MS) == mixed
+    assert steady(exact_but_odd, Fraction(1, 90000)) == exact_but_odd
+    assert steady([Fraction(7)], MS) == [7]
+
+
+@given(
+    st.lists(st.integers(1, 400), min_size=0, max_size=40),
+    st.sampled_from([MS, Fraction(1, 90000), Fraction(1, 25)]),
+    st.fractions(-3, 3),
+)
+def test_steady_moves_nothing_by_more_than_a_tick_and_keeps_the_order(
+    steps: list[int], tick: Fraction, start: Fraction
+) -> None:
+    times = [start]
+    for step in steps:
+        times.append(times[-1] + step * tick)
+    steadied = steady(times, tick)
+    assert len(steadied) == len(times) and steadied[0] == start
+    assert all(a < b for a, b in pairwise(steadied))
+    assert max(abs(a - b) for a, b in zip(times, steadied, strict=True)) <= tick
+
+
+def test_the_source_rate_is_exact_or_the_average() -> None:
+    assert source_rate(even(10, NTSC_FILM), Fraction(1)) == NTSC_FILM
+    assert source_rate([Fraction(0)], Fraction(1, 25)) == 25
+    assert source_rate([Fraction(0), Fraction(1, 10), Fraction(1, 4)], Fraction(1, 4)) == 6
+
+
+# The grid
+
+
+@st.composite
+def timelines(draw: st.DrawFn) -> Timeline:
+    """Any film: steps from 1 ms to 2 s on any time base, any target, any cuts."""
+    base = draw(st.sampled_from([1000, 90000, 24000, 30000, 12800, 1001 * 24]))
+    short = st.integers(max(1, base // 1000), base // 4)
+    step = draw(short)
+    steps = draw(st.lists(st.one_of(st.just(step), short, st.integers(1, 2 * base)), max_size=30))
+    times = [draw(st.fractions(-2, 2, max_denominator=90000))]
+    for ticks in steps:
+        times.append(times[-1] + Fraction(ticks, base))
+    rate = draw(
+        st.one_of(
+            st.sampled_from([Fraction(60), Fraction(60000, 1001), Fraction(24), Fraction(1000)]),
+            st.fractions(1, 240, max_denominator=1001),
+        )
+    )
+    cuts = draw(st.frozensets(st.integers(1, len(times) - 1), max_size=6)) if steps else frozenset()
+    return Timeline(times, Fraction(draw(short), base), rate, cuts)
+
+
+@given(timelines())
+def test_the_count_covers_the_duration_to_half_an_output(timeline: Timeline) -> None:
+    exact = timeline.duration * timeline.rate
+    assert timeline.count == max(1, (exact + Fraction(1, 2)).__floor__())
+    if exact >= Fraction(1, 2):
+        assert abs(timeline.count / timeline.rate - timeline.duration) <= 1 / (2 * timeline.rate)
+    assert timeline.time(0) == timeline.times[0]
+    assert timeline.time(timeline.count - 1) < timeline.times[-1] + timeline.last_duration
+
+
+@given(timelines())
+def test_every_slot_shows_its_time(timeline: Timeline) -> None:
+    times = timeline.times
+    for k, slot in enumerate(timeline.slots(0, timeline.count)):
+        now = timeline.time(k)
+        if slot.kind == "make":
+            left, right = times[slot.left], times[slot.left + 1]
+            assert left < now < right and slot.phase == (now - left) / (right - left)
+            assert Fraction(2, 100) <= slot.phase <= Fraction(98, 100)
+            assert slot.left + 1 not in timeline.cuts
+            assert right - left <= Fraction(1, 4) or right - left <= 3 * median_step(times)
+        elif slot.kind == "hold":
+            assert slot.phase == 0 and times[slot.left] < now
+            assert slot.left + 1 == len(times) or now < times[slot.left + 1]
+        else:
+            assert slot.phase == 0
+            neighbours = times[max(0, slot.left - 1) : slot.left + 2]
+            widest = max((b - a for a, b in pairwise(neighbours)), default=Fraction(0))
+            assert abs(now - times[slot.left]) <= max(MS, widest / 50)
+
+
+def median_step(times: list[Fraction]) -> Fraction:
+    steps = sorted(b - a for a, b in pairwise(times))
+    return steps[(len(steps) - 1) // 2]
+
+
+@given(timelines())
+def test_a_source_time_on_the_grid_keeps_its_picture(timeline: Timeline) -> None:
+    outputs = {timeline.time(k): k for k in range(timeline.count)}
+    slots = list(timeline.slots(0, timeline.count))
+    for i, instant in enumerate(timeline.times):
+        if instant in outputs:
+            assert slots[outputs[instant]] == Slot("keep", i, Fraction(0))
+
+
+@given(timelines(), st.data())
+def test_any_split_gives_the_same_slots_in_order(timeline: Timeline, data: st.DataObject) -> None:
+    slots = list(timeline.slots(0, timeline.count))
+    first = data.draw(st.integers(0, timeline.count))
+    last = data.draw(st.integers(first, timeline.count))
+    assert list(timeline.slots(first, last)) == slots[first:last]
+    assert all((a.left, a.phase) <= (b.left, b.phase) for a, b in pairwise(slots))
+    with pytest.raises(ValueError, match="not all in"):
+        list(timeline.slots(0, timeline.count + 1))
+
+
+@given(timelines(), st.integers(1, 3))
+def test_segments_partition_the_outputs_and_respect_cuts(timeline: Timeline, longest: int) -> None:
+    parts = segments(timeline, longest)
+    assert parts[0].first == 0 and parts[-1].last == timeline.count
+    assert all(a.last == b.first for a, b in pairwise(parts))
+    for part in parts:
+        assert 1 <= part.last - part.first <= max(1, longest * timeline.rate)
+        slots = list(timeline.slots(part.first, part.last))
+        first, last = source_span(timeline, part)
+        needed = [s.left + n for s in slots for n in (0, 1) if n == 0 or s.kind == "make"]
+        assert (first, last) == (min(needed), max(needed) + 1)
+        assert part.scene == sum(cut <= slots[0].left for cut in timeline.cuts)
+        if any(slot.kind == "make" for slot in slots):
+            assert not any(first < cut < last for cut in timeline.cuts)
+
+
+def test_film_to_sixty_keeps_two_of_five_and_the_tail_holds() -> None:
+    slots = list(Timeline(even(24, 24), Fraction(1, 24), Fraction(60)).slots(0, 60))
+    fifths = [Fraction(2, 5), Fraction(4, 5), Fraction(1, 5), Fraction(3, 5)]
+    assert slots[:5] == [
+        Slot("keep", 0, Fraction(0)),
+        Slot("make", 0, fifths[0]),
+        Slot("make", 0, fifths[1]),
+        Slot("make", 1, fifths[2]),
+        Slot("make", 1, fifths[3]),
+    ]
+    assert slots[-2:] == [Slot("hold", 23, Fraction(0))] * 2
+    assert sum(slot.kind == "keep" for slot in slots) == 12
+
+
+@pytest.mark.parametrize(("frames", "outputs"), [(1, 3), (2, 5), (3, 8)])
+def test_the_shortest_films_have_their_frames(frames: int, outputs: int) -> None:
+    # 24 to 60 fps: 2.5, 5 and 7.5 pictures; ffmpeg's fps filter gives the same counts.
+    assert Timeline(even(frames, 24), Fraction(1, 24), Fraction(60)).count == outputs
+
+
+def test_doubling_film_from_matroska_keeps_every_original() -> None:
+    steadied = steady(in_ticks(even(95, NTSC_FILM), MS), MS)
+    timeline = Timeline(steadied, 1 / NTSC_FILM, 2 * NTSC_FILM)
+    kept = [slot.left for slot in timeline.slots(0, timeline.count) if slot.kind == "keep"]
+    assert kept == list(range(95))
+
+
+def test_a_cut_holds_the_old_scene_and_its_first_picture_is_kept_within_a_millisecond() -> None:
+    times = [*even(4, 24), Fraction(1667, 10000)]  # the fifth is 0.03 ms late
+    slots = list(Timeline(times, Fraction(1, 24), Fraction(60), frozenset({4})).slots(0, 12))
+    assert slots[9] == Slot("hold", 3, Fraction(0))  # 0.150 s, between 0.125 and the cut
+    assert slots[10] == Slot("keep", 4, Fraction(0))  # 0.16667 s
+
+
+def test_a_still_is_held_to_its_end_and_slow_films_are_not_stills() -> None:
+    slide = [Fraction(k, 10) for k in (0, 1, 2, 3, 103, 104, 105)]
+    timeline = Timeline(slide, Fraction(1, 10), Fraction(60))
+    shown = list(timeline.slots(19, 618))
+    assert all(slot == Slot("hold", 3, Fraction(0)) for slot in shown)
+    assert list(timeline.slots(618, 619)) == [Slot("keep", 4, Fraction(0))]
+    slow = Timeline(even(5, 2), Fraction(1, 2), Fraction(8))
+    assert [slot.kind for slot in slow.slots(0, 4)] == ["keep", "make", "make", "make"]
+
+
+@pytest.mark.parametrize(
+    "times", [[0, 601], [0, 1, 2, 700], [9 * k * 60 for k in range(161)] + [87000]]
+)
+def test_broken_timestamps_are_an_input_error(times: list[int]) -> None:
+    with pytest.raises(InputError, match="timestamps are broken"):
+        Timeline([Fraction(t) for t in times], Fraction(1), Fraction(60))
+
+
+def test_impossible_timelines_are_refused() -> None:
+    second, sixty = Fraction(1), Fraction(60)
+    with pytest.raises(InputError):
+        Timeline([], second, sixty)
+    for times, duration, rate, cuts in [
+        ([0, 0], second, sixty, []),
+        ([0, 1], Fraction(0), sixty, []),
+        ([0, 1], second, Fraction(0), []),
+        ([0, 1], second, sixty, [0]),
+        ([0, 1], second, sixty, [2]),
+    ]:
+        with pytest.raises(ValueError, match=r"must"):
+            Timeline([Fraction(t) for t in times], duration, rate, frozenset(cuts))
+
+
+def test_two_hours_do_not_drift_and_are_planned_in_seconds() -> None:
+    started = time.process_time()
+    count = 172_626  # 2 h at 24000/1001
+    times = steady(in_ticks(even(count, NTSC_FILM), MS), MS)
+    timeline = Timeline(times, 1 / NTSC_FILM, Fraction(60))
+    planned = segments(timeline)
+    assert timeline.count == 431_997  # 172626 * 1001/24000 * 60 = 431996.57
+    assert list(timeline.slots(431_996, 431_997)) == [Slot("hold", 172_625, Fraction(0))]
+    middle = next(timeline.slots(216_000, 216_001))  # one hour in
+    assert middle == Slot("make", 86_313, 3600 * NTSC_FILM - 86_313)
+    assert len(planned) == 360
+    # 0.6 s were measured, most of it making the times; 10 leaves room for a busy machine.
+    assert time.process_time() - started < 10
+
+
+def test_a_strobe_shares_segments_but_moving_scenes_do_not() -> None:
+    strobe = Timeline(even(100, 25), Fraction(1, 25), Fraction(50), frozenset(range(1, 100)))
+    assert segments(strobe) == [Segment(0, 0, 200)]
+    scenes = Timeline(even(100, 25), Fraction(1, 25), Fraction(50), frozenset({10, 11, 60}))
+    assert segments(scenes) == [
+        Segment(0, 0, 20),
+        Segment(1, 20, 22),
+        Segment(2, 22, 120),
+        Segment(3, 120, 200),
+    ]
+    halves = segments(Timeline(even(750, 25), Fraction(1, 25), Fraction(60)))
+    assert halves == [Segment(0, 0, 900), Segment(0, 900, 1800)]
+
+
+# Recursion
+
+
+@given(
+    st.lists(st.fractions(0, 1, max_denominator=1001), min_size=1, max_size=12),
+    st.integers(0, 4),
+)
+@settings(max_examples=50)
+def test_a_midpoint_tree_reaches_every_phase_from_what_is_already_made(
+    phases: list[Fraction], depth: int
+) -> None:
+    assume(all(0 < phase < 1 for phase in phases))
+    steps = midpoint_tree(phases, depth)
+    made = {Fraction(0), Fraction(1)}
+    for step in steps:
+        assert step.left in made and step.right in made and step.target not in made
+        assert step.target == step.left + step.phase * (step.right - step.left)
+        assert step.right - step.left >= Fraction(1, 2**depth)
+        made.add(step.target)
+    assert made >= set(phases)
+    if depth == 0:
+        assert len(steps) == len(set(phases))
+    pairs = [(step.left, step.right) for step in steps]
+    assert len({*pairs}) == 1 + sum(a != b for a, b in pairwise(pairs))
+
+
+def test_dyadic_phases_need_no_flow_scaling_and_the_rest_starts_nearer() -> None:
+    quarters = [Fraction(k, 4) for k in (1, 2, 3)]
+    assert [step.phase for step in midpoint_tree(quarters, 2)] == [Fraction(1, 2)] * 3
+    fifths = midpoint_tree([Fraction(2, 5), Fraction(4, 5)], 1)
+    assert [(step.target, step.phase) for step in fifths] == [
+        (Fraction(1, 2), Fraction(1, 2)),
+        (Fraction(2, 5), Fraction(4, 5)),
+        (Fraction(4, 5), Fraction(3, 5)),
+    ]
