@@ -113,9 +113,9 @@ def test_matroska_milliseconds_of_four_film_frames() -> None:
 
 
 def test_the_claimed_rate_decides_between_two_that_fit_and_decimals_mean_television() -> None:
-    stored = in_ticks(even(12, 24), MS)
-    assert steady(stored, MS, nominal=Fraction(24)) == even(12, 24)
-    assert steady(stored, MS, nominal=Fraction(2997, 125)) == even(12, NTSC_FILM)
+    stored = in_ticks(even(8, 24), MS)
+    assert steady(stored, MS, nominal=Fraction(24)) == even(8, 24)
+    assert steady(stored, MS, nominal=Fraction(2997, 125)) == even(8, NTSC_FILM)
 
 
 def test_an_uncommon_even_rate_becomes_even() -> None:
