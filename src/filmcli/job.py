@@ -22,6 +22,7 @@ from typing import Any
 from filmcli.errors import MachineError, OutputExistsError, UsageError
 from filmcli.timing import Segment
 
+_CONTAINERS = (".mp4", ".m4v", ".mov", ".mkv")
 _SAMPLES = 16
 _SAMPLE_BYTES = 1 << 18
 
@@ -42,12 +43,14 @@ def fingerprint(path: str, settings: Mapping[str, Any]) -> str:
     return digest.hexdigest()[:16]
 
 
-def output_path(source: str, label: str, extension: str, output: str | None) -> str:
+def output_path(source: str, label: str, output: str | None) -> str:
     """Say where the film goes: `output`, a file of the default name inside it, or beside the input.
 
-    `label` is what was asked ("60fps", "2x", "slow4x"); `extension` has its dot.
+    `label` is what was asked ("60fps", "2x", "slow4x"). The container is the input's if it can
+    hold modern video and sound, else Matroska, which holds anything.
     """
-    name = f"{os.path.splitext(os.path.basename(source))[0]}.{label}{extension}"
+    stem, extension = os.path.splitext(os.path.basename(source))
+    name = f"{stem}.{label}{extension if extension.lower() in _CONTAINERS else '.mkv'}"
     if output is None:
         return os.path.join(os.path.dirname(source), name)
     if os.path.isdir(output) or output.endswith(os.sep):

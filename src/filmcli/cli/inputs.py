@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from filmcli.errors import InputError, UsageError
+from filmcli.job import output_path
 
 FILM_EXTENSIONS = (
     *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".m2v", ".ts", ".m2ts"),
@@ -31,7 +32,21 @@ def films(inputs: Sequence[str], output: str | None) -> Iterator[tuple[str, str 
             "it is not a folder",
             f"name a folder: -o {output}/",
         )
+    _refuse_collisions(pairs)
     yield from pairs
+
+
+def _refuse_collisions(pairs: Sequence[tuple[str, str | None]]) -> None:
+    """UsageError if two films would be written under one name."""
+    sources: dict[str, str] = {}
+    for source, output in pairs:
+        target = os.path.abspath(output_path(source, "", output))
+        if output != "-" and sources.setdefault(target, source) != source:
+            raise UsageError(
+                f"{sources[target]} and {source} would have one output",
+                "their names differ only in folder or ending",
+                "give them in two commands, with another -o",
+            )
 
 
 def _is_folder(output: str) -> bool:

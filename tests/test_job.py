@@ -1,0 +1,179 @@
+"""The job's place on disk: names, refusals, resume, the final rename."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from filmcli.errors import MachineError, OutputExistsError, UsageError
+from filmcli.job import check_output, fingerprint, open_job, output_path, unfinished
+from filmcli.timing import Segment
+
+PLAN = [Segment(0, 0, 10), Segment(1, 10, 20)]
+
+
+@pytest.mark.parametrize(
+    ("output", "expected"),
+    [
+        (None, "films/in.60fps.mp4"),
+        ("elsewhere/", "elsewhere/in.60fps.mp4"),
+        ("named.mkv", "named.mkv"),
+    ],
+)
+def test_default_name_stands_beside_the_input(output: str | None, expected: str) -> None:
+    assert output_path("films/in.mp4", "60fps", output) == expected
+
+
+def test_an_existing_folder_takes_the_default_name_and_old_containers_become_matroska(
+    tmp_path: Path,
+) -> None:
+    assert output_path("in.avi", "2x", str(tmp_path)) == str(tmp_path / "in.2x.mkv")
+
+
+def test_fingerprint_follows_content_and_settings_not_names(tmp_path: Path) -> None:
+    one, two = tmp_path / "one.mp4", tmp_path / "two.mp4"
+    content = os.urandom(6 << 20)
+    one.write_bytes(content)
+    two.write_bytes(content)
+    key = fingerprint(str(one), {"fps": "60"})
+    assert key == fingerprint(str(two), {"fps": "60"})
+    assert key != fingerprint(str(one), {"fps": "59.94"})
+    two.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    assert key != fingerprint(str(two), {"fps": "60"})
+
+
+def test_fingerprint_of_a_tiny_file(tmp_path: Path) -> None:
+    path = tmp_path / "tiny"
+    path.write_bytes(b"x")
+    assert len(fingerprint(str(path), {})) == 16
+
+
+def test_the_input_is_never_the_output_not_even_by_link(tmp_path: Path) -> None:
+    source = tmp_path / "in.mp4"
+    source.write_bytes(b"film")
+    (tmp_path / "hard.mp4").hardlink_to(source)
+    (tmp_path / "soft.mp4").symlink_to(source)
+    for name in ("in.mp4", "hard.mp4", "soft.mp4"):
+        with pytest.raises(UsageError):
+            check_output(str(source), str(tmp_path / name), overwrite=True)
+
+
+def test_an_existing_output_needs_to_be_asked_for(tmp_path: Path) -> None:
+    source, output = tmp_path / "in.mp4", tmp_path / "out.mp4"
+    source.write_bytes(b"film")
+    output.write_bytes(b"precious")
+    with pytest.raises(OutputExistsError):
+        check_output(str(source), str(output), overwrite=False)
+    check_output(str(source), str(output), overwrite=True)
+
+
+def test_a_dangling_link_is_an_existing_output(tmp_path: Path) -> None:
+    source, output = tmp_path / "in.mp4", tmp_path / "out.mp4"
+    source.write_bytes(b"film")
+    output.symlink_to(tmp_path / "nowhere")
+    with pytest.raises(OutputExistsError):
+        check_output(str(source), str(output), overwrite=False)
+
+
+def test_a_missing_folder_and_a_folder_as_output_are_refused(tmp_path: Path) -> None:
+    source = tmp_path / "in.mp4"
+    source.write_bytes(b"film")
+    with pytest.raises(MachineError):
+        check_output(str(source), str(tmp_path / "no" / "out.mp4"), overwrite=False)
+    with pytest.raises(UsageError):
+        check_output(str(source), str(tmp_path), overwrite=True)
+
+
+def test_a_finished_segment_survives_and_a_half_one_does_not(tmp_path: Path) -> None:
+    output = str(tmp_path / "out.mp4")
+    with pytest.raises(KeyboardInterrupt), open_job(output, "k" * 16, ".h264", None, False) as job:
+        job.record({}, PLAN)
+        Path(job.part(0)).write_bytes(b"whole")
+        job.finish(0)
+        Path(job.part(1)).write_bytes(b"hal")
+        raise KeyboardInterrupt
+    assert sorted(os.listdir(job.folder)) == ["000000.h264", "job.json", "lock"]
+    with open_job(output, "k" * 16, ".h264", None, False) as job:
+        job.record({}, PLAN)
+        assert [job.is_finished(index) for index in range(2)] == [True, False]
+
+
+def test_nothing_is_left_when_nothing_was_finished(tmp_path: Path) -> None:
+    output = str(tmp_path / "out.mp4")
+    with pytest.raises(ValueError), open_job(output, "k" * 16, ".h264", None, False) as job:
+        job.record({}, PLAN)
+        Path(job.part(0)).write_bytes(b"half")
+        Path(job.temporary).write_bytes(b"joined in part")
+        raise ValueError
+    assert os.listdir(tmp_path) == []
+
+
+def test_another_plan_or_fresh_drops_what_was_made(tmp_path: Path) -> None:
+    output = str(tmp_path / "out.mp4")
+
+    def make_first(fresh: bool, plan: list[Segment]) -> bool:
+        with open_job(output, "k" * 16, ".h264", None, fresh) as job:
+            job.record({}, plan)
+            finished = job.is_finished(0)
+            Path(job.part(0)).write_bytes(b"whole")
+            job.finish(0)
+            return finished
+
+    assert not make_first(False, PLAN)
+    assert make_first(False, PLAN)
+    assert not make_first(True, PLAN)
+    assert not make_first(False, PLAN[:1])
+
+
+def test_two_runs_on_one_output_are_kept_apart(tmp_path: Path) -> None:
+    output = str(tmp_path / "out.mp4")
+    with open_job(output, "k" * 16, ".h264", None, False) as job:
+        job.record({}, PLAN)
+        with (
+            pytest.raises(MachineError, match="another run"),
+            open_job(output, "k" * 16, ".h264", None, False),
+        ):
+            pass
+        assert os.path.isdir(job.folder)
+
+
+def test_other_settings_have_another_folder_which_is_named(tmp_path: Path) -> None:
+    output = str(tmp_path / "out.mp4")
+    with open_job(output, "a" * 16, ".h264", None, False) as job:
+        Path(job.part(0)).write_bytes(b"whole")
+        job.finish(0)
+    assert unfinished(output, "b" * 16, None) == [job.folder]
+    assert unfinished(output, "a" * 16, None) == []
+
+
+def test_publish_gives_the_name_and_clears_up(tmp_path: Path) -> None:
+    output = str(tmp_path / "out.mp4")
+    with open_job(output, "k" * 16, ".h264", None, False) as job:
+        Path(job.part(0)).write_bytes(b"whole")
+        job.finish(0)
+        Path(job.temporary).write_bytes(b"film")
+        job.publish(overwrite=False)
+    assert os.listdir(tmp_path) == ["out.mp4"]
+    assert Path(output).read_bytes() == b"film"
+
+
+def test_publish_replaces_only_when_asked(tmp_path: Path) -> None:
+    output = tmp_path / "out.mp4"
+    with open_job(str(output), "k" * 16, ".h264", None, False) as job:
+        output.write_bytes(b"came meanwhile")
+        Path(job.temporary).write_bytes(b"film")
+        with pytest.raises(OutputExistsError):
+            job.publish(overwrite=False)
+        assert output.read_bytes() == b"came meanwhile"
+        job.publish(overwrite=True)
+    assert output.read_bytes() == b"film"
+
+
+def test_an_output_name_of_255_bytes(tmp_path: Path) -> None:
+    output = tmp_path / ("x" * 251 + ".mp4")
+    with open_job(str(output), "k" * 16, ".h264", None, False) as job:
+        Path(job.temporary).write_bytes(b"film")
+        job.publish(overwrite=False)
+    assert output.read_bytes() == b"film"
