@@ -1,0 +1,98 @@
+"""Slots become pictures: the source's own, or the network's.
+
+Everything is pulled: a picture is made when it is asked for, and two source frames are held.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from fractions import Fraction
+from itertools import groupby
+from typing import Protocol
+
+import numpy as np
+from torch import Tensor
+
+from filmcli.errors import RenderError
+from filmcli.frames import Frame, Planes
+from filmcli.timing import Slot
+
+_logger = logging.getLogger(__name__)
+
+
+class Between(Protocol):
+    """Whatever makes the pictures between two: the network's doorway, or a blend."""
+
+    def between(
+        self,
+        left: Planes,
+        right: Planes,
+        phases: Sequence[Fraction],
+        params: Mapping[str, Tensor] | None = None,
+    ) -> list[Planes]:
+        """Return the pictures at `phases`, in their order."""
+
+
+class Reel:
+    """Source frames by index, read forwards only; holds the last two."""
+
+    def __init__(self, frames: Iterator[Frame], first_index: int) -> None:
+        self._frames = frames
+        self._next = first_index
+        self._held: list[Planes] = []
+        self._ended = False
+
+    def at(self, index: int) -> Planes:
+        """Return the planes of source frame `index`, at most one before the furthest so far.
+
+        If the film ends early, its last frame stands for all later ones. Raises RenderError if it
+        gives no frame at all, IndexError for a frame that has been let go.
+        """
+        while index >= self._next and not self._ended:
+            frame = next(self._frames, None)
+            if frame is None:
+                self._end(index)
+            else:
+                self._held = [*self._held[-1:], frame.planes]
+                self._next += 1
+        back = max(1, self._next - index)
+        if back > len(self._held):
+            raise IndexError(f"frame {index} is not among those held")
+        return self._held[-back]
+
+    def _end(self, index: int) -> None:
+        self._ended = True
+        if not self._held:
+            raise RenderError(
+                f"The film ends before frame {index}.",
+                "It gave more frames when it was surveyed.",
+                "Check that nothing changes the file, and run the command again.",
+            )
+        _logger.warning(
+            "the film ends after %d frames, before frame %d; its last frame is repeated",
+            self._next,
+            index,
+        )
+
+
+def render(
+    reel: Reel,
+    slots: Iterable[Slot],
+    interpolator: Between,
+    params: Mapping[str, Tensor] | None = None,
+) -> Iterator[Planes]:
+    """Yield the picture of each slot; kept and held ones are the source's own arrays.
+
+    All phases of one interval go to `interpolator` together, with the `params` of the scene.
+    Between two equal frames stands the left one: the network cannot improve on it.
+    """
+    for (is_made, index), run in groupby(slots, key=lambda slot: (slot.kind == "make", slot.left)):
+        left = reel.at(index)
+        phases = [slot.phase for slot in run]
+        if is_made:
+            right = reel.at(index + 1)
+            if not all(map(np.array_equal, left, right)):
+                yield from interpolator.between(left, right, phases, params)
+                continue
+        yield from [left] * len(phases)
