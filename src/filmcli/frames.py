@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 Planes = tuple[NDArray[np.unsignedinteger], ...]
 """Arrays (H, W), uint8 or little-endian uint16, in the order of the layout's raw pixel format."""
 
+FieldOrder = Literal["frames", "top", "bottom"]
+"""Which field of a woven picture comes first; "frames" where every frame carries its own flag."""
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -124,3 +127,4 @@ class VideoInfo:
     hdr_side_data: tuple[tuple[str, str], ...] = ()
     streams: tuple[StreamInfo, ...] = ()
     notices: tuple[str, ...] = field(default=())
+    field_order: FieldOrder = "frames"

@@ -1,0 +1,229 @@
+"""Pictures out of a film: the decoder's own planes, each with its exact time.
+
+ffmpeg writes raw pictures to a pipe and, through its `showinfo` filter, one line with the time
+of each to stderr; the two streams are paired by order. `-copyts` keeps the file's own clock, from
+which the container's exact start is taken off here.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import re
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from statistics import median
+from typing import Any, NamedTuple
+
+import ffmpeg
+import numpy as np
+from numpy.typing import NDArray
+
+from filmcli.errors import InputError, RenderError
+from filmcli.frames import Frame, VideoInfo
+from filmcli.video.pixels import EXACT_FLAGS, plan_pixels
+from filmcli.video.probe import read_packets, source_args, source_name
+from filmcli.video.process import Child
+
+_log = logging.getLogger(__name__)
+
+THUMBNAIL_WIDTH = 160
+_JUMP_SECONDS = Fraction(1, 2)
+"""A clock that falls back by more than this was restarted; by less, it is disorder."""
+_EARLY_SECONDS = Fraction(1, 2)
+_STILL_SECONDS = Fraction(1, 25)
+_TIME = re.compile(r"\[Parsed_showinfo_\d+ @ [^]]*\] n: *\d+ pts: *(-?\d+|NOPTS) ")
+_TIME_BASE = re.compile(r"\[Parsed_showinfo_\d+ @ [^]]*\] config in time_base: (\d+/\d+),")
+
+
+class Thumbnail(NamedTuple):
+    """A small picture with its time: `color` (h, w, 3) BGR and `luma` (h, w), both uint8."""
+
+    time: Fraction
+    luma: NDArray[np.uint8]
+    color: NDArray[np.uint8]
+
+
+def decode(info: VideoInfo, first: int = 0, *, deinterlace: bool = True) -> Iterator[Frame]:
+    """Frames from index `first` on, in order of presentation, times from the container's start.
+
+    Times rise strictly: of two pictures with one time the later is kept, and a clock that falls
+    back by more than 0.5 s goes on one interval after the last picture. `deinterlace` takes
+    combs out of a film that is `info.interlaced`. Raises InputError if nothing decodes and
+    RenderError if the decoder is killed; a damaged end only ends the frames early.
+    """
+    film = _upright(info, _planar(info, _film(info)), deinterlace)
+    layout, width, height = info.layout, info.width, info.height
+    plan = plan_pixels(info.source_pix_fmt, info.rotation)
+    pix_fmt = plan.steps[-1] if plan.steps else info.source_pix_fmt
+    size = layout.frame_bytes(width, height)
+    for time, buffer in _pull(info, film, pix_fmt, size, first):
+        yield Frame(time, layout.split(buffer.data, width, height))
+
+
+def thumbnails(info: VideoInfo) -> Iterator[Thumbnail]:
+    """The same frames and times as `decode`, 160 pixels wide; warns if the film ends early."""
+    width = min(THUMBNAIL_WIDTH, info.width)
+    height = max(1, round(info.height * width / info.width))
+    lying = info.rotation in (90, 270)
+    film = _film(info).filter(
+        "scale", *((height, width) if lying else (width, height)), flags="area"
+    )
+    film = _turned(film.filter("format", "bgr24"), info.rotation)
+    last = Fraction(0)
+    for time, buffer in _pull(info, film, "bgr24", width * height * 3, 0):
+        color = buffer.reshape(height, width, 3)
+        last = time
+        yield Thumbnail(time, _luma(color), color)
+    missing = (info.duration or 0) - last
+    if missing > _EARLY_SECONDS + 2 * (1 / info.rate if info.rate else _STILL_SECONDS):
+        _log.warning(
+            "%s ends early: its last picture is at %.3f s of %.3f s",
+            info.path, last, info.duration,
+        )  # fmt: skip
+
+
+def last_duration(info: VideoInfo, times: Sequence[Fraction]) -> Fraction:
+    """Seconds that the last of `times` (as `decode` gave them, or steadied) is shown.
+
+    The duration of its packet; else what the container leaves after it; else the interval before
+    it, or the median interval if that one is odd; else 1/25 s. Within a tick of the interval
+    before it, the interval itself, which is exact where the container rounds.
+    """
+    gaps = [right - left for left, right in zip(times[-50:], times[-49:], strict=False)]
+    usual = Fraction(median(gaps)) if gaps else None
+    shown = _last_packet_duration(info)
+    if shown is None and "mp4" in info.container and info.duration:
+        shown = info.duration - times[-1]
+    if shown is None or shown <= 0:
+        if usual is None:
+            return 1 / info.rate if info.rate else _STILL_SECONDS
+        return gaps[-1] if gaps[-1] <= 2 * usual else usual
+    if usual is not None and abs(shown - usual) <= info.time_base:
+        return usual
+    return shown
+
+
+def _last_packet_duration(info: VideoInfo) -> Fraction | None:
+    after = (info.duration or Fraction(0)) + info.start_time - 10
+    packets = read_packets(info, "pts,duration", f"{float(max(after, Fraction(0))):.3f}%")
+    shown = [(int(p["pts"]), int(p.get("duration", 0))) for p in packets if "pts" in p]
+    duration = max(shown)[1] if shown else 0
+    return duration * info.time_base if duration > 0 else None
+
+
+def _film(info: VideoInfo) -> Any:
+    # Without re-made filter graphs a change of size in mid-film is scaled to the first size.
+    options = {"noautorotate": None, "reinit_filter": 0, **source_args()}
+    return ffmpeg.input(source_name(info.path), **options)[str(info.stream.index)]
+
+
+def _planar(info: VideoInfo, film: Any) -> Any:
+    lying = info.rotation in (90, 270)
+    size = (info.height, info.width) if lying else (info.width, info.height)
+    plan = plan_pixels(info.source_pix_fmt, info.rotation)
+    # Full range stays full range: swscale takes only the yuvj names for it.
+    keep = {"in_range": "pc", "out_range": "pc"} if info.source_pix_fmt[:4] == "yuvj" else {}
+    for step in plan.steps or (info.source_pix_fmt,):
+        film = film.filter("scale", *size, flags=EXACT_FLAGS, **keep).filter("format", step)
+    return film
+
+
+def _upright(info: VideoInfo, film: Any, deinterlace: bool) -> Any:
+    if deinterlace and info.interlaced:
+        if info.field_order != "frames":
+            film = film.filter("setfield", "tff" if info.field_order == "top" else "bff")
+        film = film.filter("bwdif", mode="send_frame", deint="interlaced")
+    return _turned(film, info.rotation)
+
+
+def _turned(film: Any, rotation: int) -> Any:
+    if rotation == 180:
+        return film.filter("hflip").filter("vflip")
+    if rotation in (90, 270):
+        return film.filter("transpose", "clock" if rotation == 90 else "cclock")
+    return film
+
+
+def _pull(
+    info: VideoInfo, film: Any, pix_fmt: str, size: int, first: int
+) -> Iterator[tuple[Fraction, NDArray[np.uint8]]]:
+    """Times and raw pictures of `size` bytes, from frame `first` on."""
+    film = film.filter("showinfo", checksum=0)
+    if first > 0:
+        film = film.filter("select", f"gte(n,{first})")
+    pipe = film.output("pipe:1", format="rawvideo", pix_fmt=pix_fmt, fps_mode="passthrough")
+    quiet = ("-nostdin", "-nostats", "-hide_banner", "-loglevel", "repeat+info", "-copyts")
+    args = pipe.global_args(*quiet, "-max_error_rate", "1").compile()
+    stamps = _Stamps(info)
+    with Child(args, stdout=True, on_line=stamps.read_line, on_end=stamps.end) as child:
+        index, held = 0, None
+        for count, time in enumerate(stamps):
+            buffer = np.empty(size, np.uint8)
+            if count >= first and child.read_into(buffer.data) < size:
+                break
+            # The held frame is let go once the next one is known to be later.
+            if held is not None and time > held[0]:
+                if index >= first:
+                    yield held
+                index += 1
+            held = (time, buffer)
+        if held is not None and index >= first:
+            yield held
+        _judge(info, child, index if held is None else index + 1)
+
+
+class _Stamps:
+    """Times read off showinfo's lines, made to rise (two equal ones may follow each other)."""
+
+    def __init__(self, info: VideoInfo) -> None:
+        self._info = info
+        self._queue: queue.SimpleQueue[Fraction | EOFError | None] = queue.SimpleQueue()
+        self._tick = info.time_base
+
+    def read_line(self, line: str) -> None:
+        if match := _TIME.search(line):
+            pts = match[1]
+            self._queue.put(None if pts == "NOPTS" else int(pts) * self._tick)
+        elif match := _TIME_BASE.search(line):
+            self._tick = Fraction(match[1])
+
+    def end(self) -> None:
+        self._queue.put(EOFError())
+
+    def __iter__(self) -> Iterator[Fraction]:
+        shift, gap = -self._info.start_time, 1 / (self._info.rate or Fraction(25))
+        last: Fraction | None = None
+        while not isinstance(stamp := self._queue.get(), EOFError):
+            guess = Fraction(0) if last is None else last + gap
+            time = guess if stamp is None else stamp + shift
+            if last is not None:
+                if time < last - _JUMP_SECONDS:
+                    shift += last + gap - time
+                    time = last + gap
+                time = max(time, last)
+                gap = time - last or gap
+            last = time
+            yield time
+
+
+def _judge(info: VideoInfo, child: Child, count: int) -> None:
+    code = child.wait()
+    if code < 0:
+        raise RenderError(
+            f"The decoder of {info.path} was killed (signal {-code}).", child.last_words()
+        )
+    if count == 0:
+        raise InputError(
+            f"No picture of {info.path} could be decoded.",
+            child.last_words(),
+            "Check that the file is a complete video.",
+        )
+    if code > 0:
+        _log.warning("%s is damaged: %s", info.path, child.last_words(1))
+
+
+def _luma(color: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    weights = np.array((29, 150, 77), np.uint16)  # 0.114, 0.587, 0.299 in 256ths
+    mixed: NDArray[np.uint16] = (color * weights).sum(axis=2, dtype=np.uint16)
+    return (mixed >> 8).astype(np.uint8)

@@ -1,0 +1,119 @@
+"""Which planar layout holds a pixel format without loss, and how ffmpeg gets there.
+
+swscale repacks exactly only along certain roads (packed RGB to planar RGB, palette to RGB, nv12
+to yuv420p ...); elsewhere it goes through YUV and rounds. `plan_pixels` names the road, as filter
+steps after which the bytes on the pipe are the decoder's own samples.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal, NamedTuple
+
+from filmcli.errors import InputError
+from filmcli.frames import Layout
+
+EXACT_FLAGS = "neighbor+accurate_rnd+full_chroma_inp+full_chroma_int+bitexact"
+"""swscale flags under which a repack or a whole-number chroma repeat changes no sample."""
+
+_CHROMA = {"420": (1, 1), "422": (1, 0), "444": (0, 0)}
+_FINER = {"410": "420", "411": "422", "440": "444"}
+# Semi-planar and packed YUV: the planar format of the same samples.
+_PACKED_YUV = {
+    "nv12": "yuv420p", "nv21": "yuv420p", "nv16": "yuv422p", "nv24": "yuv444p",
+    "nv42": "yuv444p", "nv20": "yuv422p10", "yuyv422": "yuv422p", "uyvy422": "yuv422p",
+    "yvyu422": "yuv422p", "uyyvyy411": "yuv422p", "y210": "yuv422p10", "p010": "yuv420p10",
+    "p210": "yuv422p10", "p410": "yuv444p10", "p016": "yuv420p16", "p216": "yuv422p16",
+    "p416": "yuv444p16", "ayuv64": "yuv444p16", "xyz12": "gbrp12",
+}  # fmt: skip
+# Packed RGB: the step before planar RGB (None: straight), and the depth.
+_PACKED_RGB = {
+    **dict.fromkeys(("rgb24", "bgr24", "0rgb", "0bgr", "rgb0", "bgr0"), (None, 8)),
+    **dict.fromkeys(("argb", "rgba", "abgr", "bgra"), (None, 8)),
+    **dict.fromkeys(("pal8", "rgb8", "bgr8", "rgb4_byte", "bgr4_byte"), ("rgb24", 8)),
+    **dict.fromkeys(("rgb565", "rgb555", "rgb444", "bgr565", "bgr555", "bgr444"), ("rgb24", 8)),
+    **dict.fromkeys(("rgb48", "bgr48", "rgba64", "bgra64"), (None, 16)),
+    **dict.fromkeys(("x2rgb10", "x2bgr10"), ("rgb48le", 16)),
+}
+_LOSSY = ("xyz12", "x2rgb10", "x2bgr10")
+
+
+class PixelPlan(NamedTuple):
+    """`layout` of the raw pipe, filter `steps` that lead there, and notices for people.
+
+    Each step is the pixel format that one scale filter puts out; no step: the decoder's own
+    bytes, possibly under the name of its full-range twin (yuvj420p).
+    """
+
+    layout: Layout
+    steps: tuple[str, ...]
+    notices: tuple[str, ...]
+
+
+def layout_of(pix_fmt: str) -> Layout | None:
+    """The Layout of a planar pixel format without alpha; None for any other."""
+    match = re.fullmatch(r"(?:yuv(420|422|444)p|(gray)|(gbrp))(9|10|12|14|16)?(le|be)?", pix_fmt)
+    if match is None or match[5] == "be":
+        return None
+    depth = int(match[4] or 8)
+    model: Literal["yuv", "gray", "rgb"] = "yuv" if match[1] else "gray" if match[2] else "rgb"
+    chroma_x, chroma_y = _CHROMA[match[1]] if match[1] else (0, 0)
+    return Layout(pix_fmt, model, depth, chroma_x, chroma_y)
+
+
+def plan_pixels(source: str, rotation: int = 0) -> PixelPlan:
+    """The layout that holds the pixel format `source`; InputError if ffmpeg cannot unpack it.
+
+    A quarter turn (`rotation` 90 or 270) makes 4:2:2 into 4:4:4: ffmpeg has no upright 4:2:2
+    lying on its side.
+    """
+    notices = []
+    bare = re.sub(r"(le|be)$", "", source)
+    full = bare.replace("yuvj", "yuv")
+    match = re.fullmatch(r"yuv(a?)(410|411|420|422|440|444)p(\d*)", full)
+    via: str | None = None
+    if match:
+        chroma = _FINER.get(match[2], match[2])
+        if chroma == "422" and rotation in (90, 270):
+            chroma = "444"
+        target = f"yuv{chroma}p{match[3]}"
+        if match[1]:
+            notices.append("the alpha channel is dropped")
+    elif match := re.fullmatch(r"gbr(a?)p(\d*|f32)", bare):
+        target = f"gbrp{match[2].replace('f32', '16')}"
+        if match[1]:
+            notices.append("the alpha channel is dropped")
+        if match[2] == "f32":
+            notices.append("float samples are rounded to 16 bits")
+    elif match := re.fullmatch(r"gray(\d*|f32)", bare):
+        target = f"gray{match[1].replace('f32', '16')}"
+    elif bare in ("ya8", "ya16", "monow", "monob"):
+        target = "gray16" if bare == "ya16" else "gray"
+        if bare.startswith("ya"):
+            notices.append("the alpha channel is dropped")
+    elif bare in _PACKED_YUV:
+        target = _PACKED_YUV[bare]
+    elif bare in _PACKED_RGB or bare.startswith("bayer_"):
+        via, depth = _PACKED_RGB.get(bare, ("rgb48le", 16) if "16" in bare else ("rgb24", 8))
+        target = "gbrp" if depth == 8 else f"gbrp{depth}"
+        if bare in ("argb", "rgba", "abgr", "bgra", "rgba64", "bgra64"):
+            notices.append("the alpha channel is dropped")
+    else:
+        raise InputError(
+            f"Pictures of pixel format {source} cannot be read.",
+            "No planar format is known that holds them.",
+            "Convert the film first: ffmpeg -i FILM -c:v ffv1 -pix_fmt yuv444p16le new.mkv",
+        )
+    if bare in _LOSSY:
+        notices.append(f"pictures are converted from {source}; kept frames may differ by rounding")
+    return _plan(source, target, via, tuple(notices))
+
+
+def _plan(source: str, target: str, via: str | None, notices: tuple[str, ...]) -> PixelPlan:
+    if target[-1].isdigit():
+        target += "le"
+    layout = layout_of(target)
+    assert layout is not None, target
+    same_bytes = source.replace("yuvj", "yuv") == target
+    steps = () if same_bytes else tuple(step for step in (via, target) if step)
+    return PixelPlan(layout, steps, notices)

@@ -1,0 +1,308 @@
+"""What a file says of its film: streams, shape, colour, times, and whether it is safe to read.
+
+Inputs are not trusted: only regular files, only the demuxers of real films (no playlist that could
+reach other files, no text drawn as video, no still pictures), only the file protocol, and a limit
+on the picture's size.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from typing import Any, Literal, cast
+
+import ffmpeg
+
+from filmcli.errors import InputError
+from filmcli.frames import Color, FieldOrder, StreamInfo, VideoInfo
+from filmcli.video.pixels import plan_pixels
+from filmcli.video.process import Answer, ask
+
+MAX_PIXELS = 1 << 27
+"""Largest picture that is read: 134 megapixels, four times 8K; a liar's header claims 900."""
+
+# Demuxers of films, and of sound so that "no picture in it" can be said in so many words.
+_DEMUXERS = (
+    "mov,matroska,avi,mpegts,mpeg,mpegvideo,m4v,flv,live_flv,kux,asf,gif,apng,nut,mxf,mxg,ogg,rm,"
+    "wtv,dv,h261,h263,h264,hevc,vc1,vc1test,avs2,avs3,cavsvideo,dirac,dnxhd,ivf,obu,"
+    "yuv4mpegpipe,mjpeg,swf,nsv,nuv,gxf,lxf,dhav,pva,vivo,film_cpk,wc3movie,4xm,bethsoftvid,idcin,"
+    "roq,rpl,smk,bink,binka,flic,mm,mv,mvi,thp,txd,vmd,ipmovie,rl2,lmlm4,ffm,mlv,cine,r3d,ifv,"
+    "aac,ac3,eac3,aiff,amr,ape,au,caf,dts,flac,mp3,tak,tta,truehd,w64,wav,wv,oma"
+)
+_POINTS = ("red", "green", "blue", "white_point")
+_DYNAMIC_HDR = {"DOVI": "Dolby Vision", "2094-40": "HDR10+"}
+_UNKNOWN = ("unknown", "unspecified", "reserved", "N/A", None)
+_HEADER_LIMIT_SECONDS = 60.0
+
+_Kind = Literal["video", "audio", "subtitle", "data", "attachment"]
+
+
+def source_args() -> dict[str, str | int]:
+    """ffmpeg input options (for ffmpeg-python's `input`) under which a film is safe to open."""
+    return {
+        "protocol_whitelist": "file",
+        "format_whitelist": _DEMUXERS,
+        "max_pixels": MAX_PIXELS,
+    }
+
+
+def source_name(path: str) -> str:
+    """`path` as ffmpeg must be given it: no protocol, option or pattern can hide in a name."""
+    return "file:" + path
+
+
+def probe(path: str) -> VideoInfo:
+    """Facts of the film at `path`; InputError if there is none, in well under a second."""
+    _check_file(path)
+    report = _report(path, "-show_format", "-show_streams")
+    streams = tuple(_stream(raw) for raw in report.get("streams", ()))
+    stream = _choose_video(path, streams)
+    raw = report["streams"][stream.index]
+    _check_size(path, raw)
+    frames = _first_frames(path, stream.index)
+    if not frames:
+        raise _no_film(path, "Its video holds no picture that can be decoded.")
+    _check_size(path, frames[0])
+    return _describe(path, report, stream, raw, frames, streams)
+
+
+def read_packets(info: VideoInfo, entries: str, interval: str = "") -> list[dict[str, Any]]:
+    """Packets of the film's stream as ffprobe lists them, without decoding; [] if it cannot.
+
+    `entries` names the wanted fields, `interval` is ffprobe's -read_intervals.
+    """
+    where = ("-read_intervals", interval) if interval else ()
+    wanted = ("-select_streams", str(info.stream.index), "-show_entries", f"packet={entries}")
+    try:
+        return cast("list[dict[str, Any]]", _report(info.path, *wanted, *where).get("packets", []))
+    except InputError:
+        return []
+
+
+def _describe(
+    path: str,
+    report: Mapping[str, Any],
+    stream: StreamInfo,
+    raw: Mapping[str, Any],
+    frames: Sequence[Mapping[str, Any]],
+    streams: tuple[StreamInfo, ...],
+) -> VideoInfo:
+    shown = frames[0]
+    side_data = [*shown.get("side_data_list", ()), *raw.get("side_data_list", ())]
+    rotation = _rotation(side_data)
+    pixels = plan_pixels(shown["pix_fmt"], rotation)
+    width, height = shown["width"], shown["height"]
+    aspect = _fraction(raw.get("sample_aspect_ratio", "1:1").replace(":", "/")) or Fraction(1)
+    if rotation in (90, 270):
+        width, height, aspect = height, width, 1 / aspect
+    interlaced, field_order = _fields(path, stream.index, raw, frames)
+    return VideoInfo(
+        path=path,
+        container=report["format"]["format_name"],
+        stream=stream,
+        width=width,
+        height=height,
+        layout=pixels.layout,
+        source_pix_fmt=shown["pix_fmt"],
+        color=_color(raw, shown, pixels.layout.model),
+        sample_aspect_ratio=aspect,
+        rotation=rotation,
+        time_base=Fraction(raw["time_base"]),
+        rate=_fraction(raw.get("avg_frame_rate")) or _fraction(raw.get("r_frame_rate")),
+        start_time=_start_time(report),
+        duration=_duration(report["format"], raw),
+        interlaced=interlaced,
+        hdr_side_data=_hdr(side_data),
+        streams=streams,
+        notices=(*pixels.notices, *_dynamic_hdr(side_data)),
+        field_order=field_order,
+    )
+
+
+def _no_film(path: str, why: str) -> InputError:
+    return InputError(
+        f"{path} cannot be read as a film.", why, "Check that the file is a complete video."
+    )
+
+
+def _check_file(path: str) -> None:
+    try:
+        mode = os.stat(path).st_mode
+        if stat.S_ISDIR(mode):
+            raise _no_film(path, "It is a folder.")
+        if not stat.S_ISREG(mode):
+            raise _no_film(path, "It is no regular file (a pipe or a device, perhaps).")
+        with open(path, "rb") as file:
+            if not file.read(1):
+                raise _no_film(path, "It is empty.")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise InputError(
+            f"{path} cannot be opened.", f"{reason}.", "Check the name and your rights to read it."
+        ) from error
+
+
+def _report(path: str, *wanted: str) -> dict[str, Any]:
+    options = [word for key, value in source_args().items() for word in (f"-{key}", str(value))]
+    args = ["ffprobe", "-hide_banner", "-v", "error", "-of", "json", *wanted, *options]
+    try:
+        answer = ask([*args, "-i", source_name(path)], _HEADER_LIMIT_SECONDS)
+    except TimeoutError as error:
+        raise _no_film(path, f"Its header keeps ffprobe busy for ever ({error}).") from error
+    try:
+        report = json.loads(answer.stdout.decode("utf-8", "replace"))
+    except ValueError:
+        report = {}
+    if answer.code != 0 and not report.get("frames"):
+        raise _no_film(path, _reason(path, answer))
+    return cast("dict[str, Any]", report)
+
+
+def _reason(path: str, answer: Answer) -> str:
+    words = answer.words.replace(source_name(path), "the file")
+    if "not on whitelist" in words:
+        return "It looks like a playlist, a still picture, subtitles or text, not like a film."
+    return f"ffprobe says: {words}" if words else "ffprobe does not know its format."
+
+
+def _check_size(path: str, raw: Mapping[str, Any]) -> None:
+    width, height = raw.get("width", 0), raw.get("height", 0)
+    if width * height > MAX_PIXELS:
+        limit = MAX_PIXELS >> 20
+        raise _no_film(path, f"It claims {width}x{height}; the limit is {limit} megapixels.")
+
+
+def _stream(raw: Mapping[str, Any]) -> StreamInfo:
+    kind = raw.get("codec_type", "data")
+    known = kind in ("video", "audio", "subtitle", "attachment")
+    tags = {key.lower(): value for key, value in raw.get("tags", {}).items()}
+    flags = raw.get("disposition", {})
+    return StreamInfo(
+        index=raw["index"],
+        kind=cast(_Kind, kind) if known else "data",
+        codec=raw.get("codec_name", "unknown"),
+        language=tags.get("language"),
+        title=tags.get("title"),
+        is_attached_picture=bool(flags.get("attached_pic") or flags.get("timed_thumbnails")),
+        is_default=bool(flags.get("default")),
+    )
+
+
+def _choose_video(path: str, streams: Sequence[StreamInfo]) -> StreamInfo:
+    films = [s for s in streams if s.kind == "video" and not s.is_attached_picture]
+    if not films:
+        kinds = ", ".join(sorted({s.kind for s in streams})) or "nothing"
+        raise _no_film(path, f"It holds no video stream (it holds: {kinds}).")
+    return next((s for s in films if s.is_default), films[0])
+
+
+def _first_frames(path: str, index: int) -> list[dict[str, Any]]:
+    # A recording that starts in mid-stream shows nothing before its first key frame: look further.
+    for interval in ("%+#8", "%+30"):
+        wanted = ("-select_streams", str(index), "-read_intervals", interval, "-show_frames")
+        frames = _report(path, *wanted).get("frames", [])
+        pictures = [frame for frame in frames if frame.get("pix_fmt")]
+        if pictures:
+            return pictures[:8]
+    return []
+
+
+def _rotation(side_data: Sequence[Mapping[str, Any]]) -> int:
+    for item in side_data:
+        if "rotation" in item:
+            return round(-float(item["rotation"]) / 90) * 90 % 360
+    return 0
+
+
+def _fraction(text: str | None) -> Fraction | None:
+    try:
+        value = Fraction(text or "0")
+    except (ValueError, ZeroDivisionError):
+        return None
+    return value if value > 0 else None
+
+
+def _start_time(report: Mapping[str, Any]) -> Fraction:
+    # ffprobe rounds the container's start to microseconds; the stream it came from is exact.
+    start = Fraction(report["format"].get("start_time", "0").replace("N/A", "0"))
+    for raw in report["streams"]:
+        if "start_pts" in raw:
+            exact = raw["start_pts"] * Fraction(raw["time_base"])
+            if abs(exact - start) <= Fraction(1, 10**6):
+                return Fraction(exact)
+    return start
+
+
+def _duration(file: Mapping[str, Any], raw: Mapping[str, Any]) -> Fraction | None:
+    tags = {key.upper(): value for key, value in raw.get("tags", {}).items()}
+    if "duration" in raw:
+        return _fraction(raw["duration"])
+    clock = re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", tags.get("DURATION", ""))
+    if clock:
+        return int(clock[1]) * 3600 + int(clock[2]) * 60 + Fraction(clock[3])
+    return _fraction(file.get("duration"))
+
+
+def _color(raw: Mapping[str, Any], shown: Mapping[str, Any], model: str) -> Color:
+    def tag(name: str) -> str | None:
+        values = (source.get(name) for source in (shown, raw))
+        return next((value for value in values if value not in _UNKNOWN), None)
+
+    reach = tag("color_range")
+    if shown["pix_fmt"].startswith("yuvj") or model == "rgb":
+        reach = "pc"
+    return Color(
+        matrix=tag("color_space"),
+        primaries=tag("color_primaries"),
+        transfer=tag("color_transfer"),
+        range=cast("Literal['tv', 'pc'] | None", reach if reach in ("tv", "pc") else None),
+        chroma_location=tag("chroma_location"),
+    )
+
+
+def _fields(
+    path: str, index: int, raw: Mapping[str, Any], frames: Sequence[Mapping[str, Any]]
+) -> tuple[bool, FieldOrder]:
+    """Whether the pictures are woven from two fields, and who knows the order of the fields."""
+    flagged = any(frame.get("interlaced_frame") for frame in frames)
+    declared = raw.get("field_order", "progressive")
+    if not flagged and declared not in ("tt", "bb", "tb", "bt"):
+        return False, "frames"
+    order: FieldOrder = "frames" if flagged else "top" if declared.endswith("t") else "bottom"
+    return _is_combed(path, index), order
+
+
+def _is_combed(path: str, index: int) -> bool:
+    """Whether the first 4 s of pictures that claim to be interlaced really show combs."""
+    film = ffmpeg.input(source_name(path), **source_args())[str(index)]
+    look = film.filter("idet").output("-", format="null", t=4).global_args("-nostdin")
+    words = ask(look.compile()).words
+    count = re.search(r"Multi frame detection: TFF: *(\d+) BFF: *(\d+) Progressive: *(\d+)", words)
+    # Pictures that stand still tell nothing: then the claim is believed.
+    return count is None or int(count[1]) + int(count[2]) >= int(count[3])
+
+
+def _hdr(side_data: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, str], ...]:
+    """Mastering display and light level in x265's words, in its units (0.00002, 0.0001 cd/m2)."""
+    found: dict[str, str] = {}
+    for item in side_data:
+        kind = item.get("side_data_type", "")
+        if kind == "Mastering display metadata" and {"red_x", "max_luminance"} <= item.keys():
+            x = {key: Fraction(value) for key, value in item.items() if key != "side_data_type"}
+            point = {c: f"({x[c + '_x'] * 50000},{x[c + '_y'] * 50000})" for c in _POINTS}
+            light = f"L({x['max_luminance'] * 10000},{x['min_luminance'] * 10000})"
+            red, green, blue, white = (point[c] for c in _POINTS)
+            found["master-display"] = f"G{green}B{blue}R{red}WP{white}{light}"
+        elif kind == "Content light level metadata":
+            found["max-cll"] = f"{item['max_content']},{item['max_average']}"
+    return tuple(found.items())
+
+
+def _dynamic_hdr(side_data: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    kinds = " ".join(item.get("side_data_type", "") for item in side_data)
+    found = [name for mark, name in _DYNAMIC_HDR.items() if mark in kinds]
+    return tuple(f"{name} metadata cannot be carried over" for name in found)

@@ -1,0 +1,205 @@
+"""Child processes: start, feed, drain, reap.
+
+Every child is started from an argument list (never a shell), reads nothing from our stdin, is
+killed and reaped when its `with` block is left, and has its stderr drained by a thread so that it
+can never block on it. Children live in a session of their own: Ctrl-C reaches us, and we end them
+in order.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import io
+import os
+import shutil
+import subprocess
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from types import TracebackType
+from typing import BinaryIO, NamedTuple, cast
+
+from filmcli.errors import MachineError, RenderError
+
+_LAST_WORDS = 12
+_PIPE_BYTES = 1 << 20
+
+
+@lru_cache
+def tool(name: str) -> str:
+    """Path of the program `name` (ffmpeg or ffprobe); MachineError if it is not installed."""
+    path = shutil.which(name)
+    if path is None:
+        raise MachineError(
+            f"{name} was not found.",
+            "filmcli reads and writes films through ffmpeg, and it is not on the PATH.",
+            "Install it: apt-get install ffmpeg (Debian, Ubuntu), brew install ffmpeg (macOS).",
+        )
+    return path
+
+
+class Child:
+    """A running program: `stdin`/`stdout` are raw binary pipes where asked for, else closed.
+
+    `on_line` is called with every line of stderr, in the draining thread. `cwd` is the folder
+    the program runs in. Raises MachineError if the program cannot be started.
+    """
+
+    def __init__(
+        self,
+        args: Sequence[str],
+        *,
+        stdin: bool = False,
+        stdout: bool = False,
+        on_line: Callable[[str], None] | None = None,
+        on_end: Callable[[], None] | None = None,
+        output: BinaryIO | None = None,
+        cwd: str | None = None,
+    ) -> None:
+        program = tool(args[0])
+        try:
+            self._process = subprocess.Popen(
+                [program, *args[1:]],
+                stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+                stdout=subprocess.PIPE if stdout else output or subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                bufsize=0,
+                cwd=cwd,
+                start_new_session=True,
+                env={**os.environ, "AV_LOG_FORCE_NOCOLOR": "1"},
+            )
+        except (OSError, ValueError) as error:
+            raise MachineError(
+                f"{args[0]} could not be started.", str(error), "Check the installation of ffmpeg."
+            ) from error
+        self.name = args[0]
+        self.stdin = self._process.stdin
+        self.stdout = self._process.stdout
+        for pipe in (self.stdin, self.stdout):
+            if pipe is not None:
+                _widen(pipe.fileno())
+        self._tail: deque[str] = deque(maxlen=_LAST_WORDS)
+        self._on_line, self._on_end = on_line, on_end
+        self._drain = threading.Thread(target=self._drain_stderr, daemon=True)
+        self._drain.start()
+
+    def _drain_stderr(self) -> None:
+        with io.BufferedReader(cast(io.FileIO, self._process.stderr), 1 << 16) as lines:
+            for raw in lines:
+                line = raw.decode("utf-8", "replace").rstrip()
+                if self._on_line is not None:
+                    self._on_line(line)
+                if line and "Parsed_showinfo" not in line:
+                    self._tail.append(line)
+        if self._on_end is not None:
+            self._on_end()
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Feed all of `data`; RenderError with the child's last words if it has stopped reading."""
+        assert self.stdin is not None
+        view = memoryview(data)
+        try:
+            while view:
+                view = view[self.stdin.write(view) :]
+        except BrokenPipeError:
+            self.finish("stopped in the middle of the work")
+            raise RenderError(f"{self.name} stopped reading in the middle of the work.") from None
+
+    def read_into(self, buffer: memoryview) -> int:
+        """Fill `buffer` from stdout; fewer bytes than its length only at the end."""
+        pipe = cast(io.FileIO, self.stdout)
+        filled = 0
+        while filled < len(buffer):
+            count = pipe.readinto(buffer[filled:])
+            if not count:
+                break
+            filled += count
+        return filled
+
+    def wait(self, limit_seconds: float | None = None) -> int:
+        """Return code once the program has ended; TimeoutError after `limit_seconds`."""
+        try:
+            code = self._process.wait(limit_seconds)
+        except subprocess.TimeoutExpired:
+            raise TimeoutError(f"{self.name} did not answer for {limit_seconds} s") from None
+        self._drain.join(5)
+        return code
+
+    def finish(self, what: str) -> None:
+        """Close stdin and wait for the end; RenderError saying `what` if the program failed."""
+        if self.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                self.stdin.close()
+        code = self.wait()
+        if code != 0:
+            raise RenderError(f"{self.name} {what} (exit code {code}).", self.last_words())
+
+    def last_words(self, lines: int = 4) -> str:
+        """The last lines the program wrote to stderr, joined by "; "."""
+        return "; ".join(list(self._tail)[-lines:])
+
+    def kill(self) -> None:
+        """End the program at once if it still runs."""
+        if self._process.poll() is None:
+            self._process.kill()
+
+    def close(self) -> None:
+        """Kill the program if it still runs, reap it and close the pipes."""
+        self.kill()
+        for pipe in (self.stdin, self.stdout):
+            if pipe is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.close()
+        self._process.wait()
+        self._drain.join(5)
+
+    def __enter__(self) -> Child:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _widen(descriptor: int) -> None:
+    # 64 KiB is less than one line of planes; 1 MiB is what an ordinary user may ask for on Linux.
+    set_size = getattr(fcntl, "F_SETPIPE_SZ", None)
+    if set_size is not None:
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(descriptor, set_size, _PIPE_BYTES)
+
+
+class Answer(NamedTuple):
+    """What a short-lived program said: return code, stdout, and the last lines of stderr."""
+
+    code: int
+    stdout: bytes
+    words: str
+
+
+def ask(args: Sequence[str], limit_seconds: float = 60, cwd: str | None = None) -> Answer:
+    """Run a program that ends by itself; TimeoutError (and no program) after `limit_seconds`."""
+    with Child(args, stdout=True, cwd=cwd) as child:
+        expired = threading.Event()
+
+        def stop() -> None:
+            expired.set()
+            child.kill()
+
+        alarm = threading.Timer(limit_seconds, stop)
+        alarm.daemon = True
+        alarm.start()
+        try:
+            stdout = cast(io.FileIO, child.stdout).readall()
+            code = child.wait()
+        finally:
+            alarm.cancel()
+        if expired.is_set():
+            raise TimeoutError(f"{args[0]} did not answer for {limit_seconds:g} s")
+        return Answer(code, stdout, child.last_words())
