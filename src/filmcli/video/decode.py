@@ -23,7 +23,7 @@ from filmcli.errors import InputError, RenderError
 from filmcli.frames import Frame, VideoInfo
 from filmcli.video.pixels import EXACT_FLAGS, plan_pixels
 from filmcli.video.probe import read_packets, source_args, source_name
-from filmcli.video.process import Child
+from filmcli.video.process import Child, command
 
 _log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ def decode(info: VideoInfo, first: int = 0, *, deinterlace: bool = True) -> Iter
     combs out of a film that is `info.interlaced`. Raises InputError if nothing decodes and
     RenderError if the decoder is killed; a damaged end only ends the frames early.
     """
-    film = _upright(info, _planar(info, _film(info)), deinterlace)
+    film = _turned(_unwoven(info, _planar(info, _film(info)), deinterlace), info.rotation)
     layout, width, height = info.layout, info.width, info.height
     plan = plan_pixels(info.source_pix_fmt, info.rotation)
     pix_fmt = plan.steps[-1] if plan.steps else info.source_pix_fmt
@@ -61,14 +61,13 @@ def decode(info: VideoInfo, first: int = 0, *, deinterlace: bool = True) -> Iter
         yield Frame(time, layout.split(buffer.data, width, height))
 
 
-def thumbnails(info: VideoInfo) -> Iterator[Thumbnail]:
+def thumbnails(info: VideoInfo, *, deinterlace: bool = True) -> Iterator[Thumbnail]:
     """The same frames and times as `decode`, 160 pixels wide; warns if the film ends early."""
     width = min(THUMBNAIL_WIDTH, info.width)
     height = max(1, round(info.height * width / info.width))
     lying = info.rotation in (90, 270)
-    film = _film(info).filter(
-        "scale", *((height, width) if lying else (width, height)), flags="area"
-    )
+    size = (height, width) if lying else (width, height)
+    film = _unwoven(info, _film(info), deinterlace).filter("scale", *size, flags="area")
     film = _turned(film.filter("format", "bgr24"), info.rotation)
     last = Fraction(0)
     for time, buffer in _pull(info, film, "bgr24", width * height * 3, 0):
@@ -129,12 +128,12 @@ def _planar(info: VideoInfo, film: Any) -> Any:
     return film
 
 
-def _upright(info: VideoInfo, film: Any, deinterlace: bool) -> Any:
+def _unwoven(info: VideoInfo, film: Any, deinterlace: bool) -> Any:
     if deinterlace and info.interlaced:
         if info.field_order != "frames":
             film = film.filter("setfield", "tff" if info.field_order == "top" else "bff")
         film = film.filter("bwdif", mode="send_frame", deint="interlaced")
-    return _turned(film, info.rotation)
+    return film
 
 
 def _turned(film: Any, rotation: int) -> Any:
@@ -153,8 +152,7 @@ def _pull(
     if first > 0:
         film = film.filter("select", f"gte(n,{first})")
     pipe = film.output("pipe:1", format="rawvideo", pix_fmt=pix_fmt, fps_mode="passthrough")
-    quiet = ("-nostdin", "-nostats", "-hide_banner", "-loglevel", "repeat+info", "-copyts")
-    args = pipe.global_args(*quiet, "-max_error_rate", "1").compile()
+    args = command(pipe, "-loglevel", "repeat+info", "-copyts", "-max_error_rate", "1")
     stamps = _Stamps(info)
     with Child(args, stdout=True, on_line=stamps.read_line, on_end=stamps.end) as child:
         index, held = 0, None

@@ -20,7 +20,7 @@ import ffmpeg
 from filmcli.errors import InputError
 from filmcli.frames import Color, FieldOrder, StreamInfo, VideoInfo
 from filmcli.video.pixels import plan_pixels
-from filmcli.video.process import Answer, ask
+from filmcli.video.process import Answer, ask, command
 
 MAX_PIXELS = 1 << 27
 """Largest picture that is read: 134 megapixels, four times 8K; a liar's header claims 900."""
@@ -58,7 +58,7 @@ def source_name(path: str) -> str:
 def probe(path: str) -> VideoInfo:
     """Facts of the film at `path`; InputError if there is none, in well under a second."""
     _check_file(path)
-    report = _report(path, "-show_format", "-show_streams")
+    report = read_report(path, "-show_format", "-show_streams")
     streams = tuple(_stream(raw) for raw in report.get("streams", ()))
     stream = _choose_video(path, streams)
     raw = report["streams"][stream.index]
@@ -78,9 +78,10 @@ def read_packets(info: VideoInfo, entries: str, interval: str = "") -> list[dict
     where = ("-read_intervals", interval) if interval else ()
     wanted = ("-select_streams", str(info.stream.index), "-show_entries", f"packet={entries}")
     try:
-        return cast("list[dict[str, Any]]", _report(info.path, *wanted, *where).get("packets", []))
+        report = read_report(info.path, *wanted, *where)
     except InputError:
         return []
+    return cast("list[dict[str, Any]]", report.get("packets", []))
 
 
 def _describe(
@@ -146,7 +147,8 @@ def _check_file(path: str) -> None:
         ) from error
 
 
-def _report(path: str, *wanted: str) -> dict[str, Any]:
+def read_report(path: str, *wanted: str) -> dict[str, Any]:
+    """What ffprobe says of the file at `path`; InputError if it cannot read it."""
     options = [word for key, value in source_args().items() for word in (f"-{key}", str(value))]
     args = ["ffprobe", "-hide_banner", "-v", "error", "-of", "json", *wanted, *options]
     try:
@@ -204,7 +206,7 @@ def _first_frames(path: str, index: int) -> list[dict[str, Any]]:
     # A recording that starts in mid-stream shows nothing before its first key frame: look further.
     for interval in ("%+#8", "%+30"):
         wanted = ("-select_streams", str(index), "-read_intervals", interval, "-show_frames")
-        frames = _report(path, *wanted).get("frames", [])
+        frames = read_report(path, *wanted).get("frames", [])
         pictures = [frame for frame in frames if frame.get("pix_fmt")]
         if pictures:
             return pictures[:8]
@@ -279,8 +281,8 @@ def _fields(
 def _is_combed(path: str, index: int) -> bool:
     """Whether the first 4 s of pictures that claim to be interlaced really show combs."""
     film = ffmpeg.input(source_name(path), **source_args())[str(index)]
-    look = film.filter("idet").output("-", format="null", t=4).global_args("-nostdin")
-    words = ask(look.compile()).words
+    look = film.filter("idet").output("-", format="null", t=4)
+    words = ask(command(look)).words
     count = re.search(r"Multi frame detection: TFF: *(\d+) BFF: *(\d+) Progressive: *(\d+)", words)
     # Pictures that stand still tell nothing: then the claim is believed.
     return count is None or int(count[1]) + int(count[2]) >= int(count[3])

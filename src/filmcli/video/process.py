@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from types import TracebackType
-from typing import BinaryIO, NamedTuple, cast
+from typing import Any, BinaryIO, NamedTuple, cast
 
 from filmcli.errors import MachineError, RenderError
 
@@ -38,6 +38,19 @@ def tool(name: str) -> str:
             "Install it: apt-get install ffmpeg (Debian, Ubuntu), brew install ffmpeg (macOS).",
         )
     return path
+
+
+@lru_cache
+def ffmpeg_version() -> str:
+    """ffmpeg's own version line: work of two versions must not be joined."""
+    return ask(["ffmpeg", "-version"]).stdout.split(b"\n", 1)[0].decode("utf-8", "replace")
+
+
+def command(pipeline: Any, *last: str) -> list[str]:
+    """The argument list of an ffmpeg-python output, `last` set before the output's name."""
+    program, *words, name = pipeline.compile()
+    quiet = ("-nostdin", "-nostats", "-hide_banner", "-y")
+    return [program, *quiet, *words, *last, name]
 
 
 class Child:

@@ -1,0 +1,204 @@
+"""Segments and the source's other streams become one film, which is then verified.
+
+The segments are read through ffmpeg's concat demuxer with their exact lengths, so that picture k
+stands at start + k/rate whatever the codec's order of coding; everything else is copied from the
+source on the same clock (`-copyts`, the container's start taken off).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from typing import Any
+
+import ffmpeg
+
+from filmcli.errors import InputError, RenderError, VerifyError
+from filmcli.frames import VideoInfo
+from filmcli.video.encode import Encoding
+from filmcli.video.probe import probe, read_packets, read_report, source_args, source_name
+from filmcli.video.process import Child, command
+from filmcli.video.streams import Carried, StreamPlan
+
+_MP4 = (".mp4", ".m4v", ".mov")
+_FINE_TICKS = 10_000
+"""Ticks a second that a track has at least, so that starts are exact to 0.1 ms."""
+_LATE_SECONDS = 5
+_MARK = re.compile(r"\s*\[?filmcli ([0-9a-f]+)\]?\s*$")
+
+
+def join(
+    segments: Sequence[tuple[str, int]],
+    info: VideoInfo,
+    encoding: Encoding,
+    rate: Fraction,
+    start: Fraction,
+    plan: StreamPlan,
+    output: str,
+    tags: Mapping[str, str],
+) -> None:
+    """Write the film `output` from `segments`, pairs of a NUT file and its number of pictures.
+
+    The segments lie in one folder under plain names. Picture k is shown at `start` + k / `rate`
+    on the source's clock (as `decode` counts it). `tags` become metadata of the file; a comment
+    of the source's own is kept before ours. RenderError if ffmpeg fails.
+    """
+    folder = os.path.dirname(os.path.abspath(segments[0][0]))
+    new = ffmpeg.input(
+        "pipe:0",
+        format="concat",
+        safe=0,
+        protocol_whitelist="file,pipe",
+        itsoffset=_seconds(start),
+    )
+    old = ffmpeg.input(
+        source_name(os.path.abspath(info.path)),
+        itsoffset=_seconds(-info.start_time),
+        **source_args(),
+    )
+    film = _output(new, old, info, encoding, plan, output, rate, start)
+    args = command(film, "-loglevel", "warning", "-copyts", *_tag_words(info, tags))
+    with Child(args, stdin=True, cwd=folder) as child:
+        child.write(_script(segments, rate).encode())
+        child.finish(f"could not write {output}")
+
+
+def _script(segments: Sequence[tuple[str, int]], rate: Fraction) -> str:
+    """A concat script; lengths are differences of rounded sums, so that no error adds up."""
+    lines, count, ended = ["ffconcat version 1.0"], 0, 0
+    for path, frames in segments:
+        name = os.path.basename(path)
+        if not re.fullmatch(r"[\w.-]+", name, re.ASCII):
+            raise RenderError(f"{name!r} is no plain name for a segment.")
+        count += frames
+        end = round(count * 10**6 / rate)
+        lines += [f"file 'file:{name}'", f"duration {_seconds(Fraction(end - ended, 10**6))}"]
+        ended = end
+    return "\n".join(lines) + "\n"
+
+
+def _seconds(value: Fraction) -> str:
+    """Decimal seconds, to the microsecond in which ffmpeg counts."""
+    micros = round(value * 10**6)
+    return f"{'-' if micros < 0 else ''}{abs(micros) // 10**6}.{abs(micros) % 10**6:06d}"
+
+
+def _output(
+    new: Any, old: Any, info: VideoInfo, encoding: Encoding, plan: StreamPlan, output: str,
+    rate: Fraction, start: Fraction,
+) -> Any:  # fmt: skip
+    # Metadata comes from the source even if no stream does: an optional stream that is not there.
+    others = [old[str(item.stream.index)] for item in plan.carried] or [old["d:999?"]]
+    maps = [new["v:0"], *others]
+    words: dict[str, Any] = {"c": "copy", "map_metadata": 1}
+    words["map_chapters"] = 1 if plan.stretch == 1 else -1
+    for at, item in enumerate(plan.carried, start=1):
+        words |= _coder_words(at, item, plan.stretch, start)
+    own = {"language": info.stream.language, "title": info.stream.title}
+    # A name for the first video only: -map_metadata for streams would unname all the others.
+    # Only a statement: it makes Matroska's default duration exact, its ticks are milliseconds.
+    words["r:v:0"] = f"{rate.numerator}/{rate.denominator}"
+    if named := [f"{key}={value}" for key, value in own.items() if value]:
+        words["metadata:s:v:0"] = named
+    words["disposition:v:0"] = "default" if info.stream.is_default else "0"
+    if output.lower().endswith(_MP4):
+        ticks = rate.numerator * max(1, -(-_FINE_TICKS // rate.numerator))
+        words |= {"video_track_timescale": ticks, "movie_timescale": ticks}
+        words["movflags"] = "+faststart"
+        if encoding.encoder == "libx265" or encoding.encoder.startswith("hevc"):
+            words["tag:v:0"] = "hvc1"
+    if start > _LATE_SECONDS:
+        # ffmpeg waits 10 s for the first picture; beyond that it would write the sound unsorted.
+        words["max_interleave_delta"] = 0
+    return ffmpeg.output(*maps, "file:" + os.path.abspath(output), **words)
+
+
+def _coder_words(at: int, item: Carried, stretch: Fraction, start: Fraction) -> dict[str, str]:
+    words = {}
+    if item.coder != "copy":
+        words[f"c:{at}"] = item.coder
+    if item.stream.kind == "audio" and stretch != 1:
+        words[f"filter:{at}"] = _stretched(stretch, item.start - start)
+    if item.coder in ("aac", "libmp3lame", "libopus"):
+        words[f"b:{at}"] = "256k"
+    return words
+
+
+def _stretched(stretch: Fraction, offset: Fraction) -> str:
+    """Audio filters that draw time out by `stretch` about the first picture.
+
+    `offset` is how much later than the first picture the sound starts, in seconds.
+    """
+    tempo, steps = 1 / stretch, []
+    while tempo < Fraction(1, 2):  # the slowest that one atempo filter goes
+        steps.append("atempo=0.5")
+        tempo *= 2
+    steps.append(f"atempo={float(tempo):.9f}")
+    shift = float(offset * (stretch - 1))
+    return ",".join([*steps, f"asetpts=PTS+{shift:.6f}/TB"])
+
+
+def _tag_words(info: VideoInfo, tags: Mapping[str, str]) -> list[str]:
+    report = read_report(info.path, "-show_entries", "format_tags=comment")
+    theirs = report.get("format", {}).get("tags", {})
+    comment = next((v for k, v in theirs.items() if k.lower() == "comment"), "")
+    words = []
+    for key, value in tags.items():
+        kept = _MARK.sub("", comment) if key == "comment" else ""
+        words += ["-metadata", f"{key}={kept} [{value}]" if kept else f"{key}={value}"]
+    return words
+
+
+def read_tag(path: str) -> str | None:
+    """The fingerprint in the comment of a film that filmcli made; None if there is none."""
+    try:
+        report = read_report(path, "-show_entries", "format_tags=comment")
+    except InputError:
+        return None
+    tags = report.get("format", {}).get("tags", {})
+    comment = next((v for k, v in tags.items() if k.lower() == "comment"), "")
+    match = _MARK.search(comment)
+    return match[1] if match else None
+
+
+def verify(
+    output: str,
+    frames: int,
+    rate: Fraction,
+    duration: Fraction,
+    plan: StreamPlan,
+) -> None:
+    """Check the finished file, packet by packet of its video, against what was promised.
+
+    `frames` pictures, evenly spaced at 1/`rate` within a tick of the container, together within
+    half a picture of `duration` seconds; every stream of `plan`. Raises VerifyError.
+    """
+    try:
+        info = probe(output)
+    except InputError as error:
+        raise _broken(output, error.why) from error
+    packets = read_packets(info, "pts")
+    times = sorted(int(p["pts"]) * info.time_base for p in packets if "pts" in p)
+    if len(times) != frames:
+        raise _broken(output, f"It holds {len(times)} pictures instead of {frames}.")
+    worst = max(abs(time - times[0] - k / rate) for k, time in enumerate(times))
+    if worst > info.time_base:
+        raise _broken(output, f"A picture is {float(worst):.6f} s out of its place.")
+    if abs(frames / rate - duration) * rate * 2 > 1:
+        seconds = f"{float(frames / rate):.6f} s instead of {float(duration):.6f} s"
+        raise _broken(output, f"Its pictures last {seconds}.")
+    found: Counter[str] = Counter(s.kind for s in info.streams if s.index != info.stream.index)
+    for kind, count in plan.expected.items():
+        if found[kind] < count:
+            raise _broken(output, f"It holds {found[kind]} {kind} streams instead of {count}.")
+
+
+def _broken(output: str, why: str) -> VerifyError:
+    return VerifyError(
+        f"The finished file {output} is not what was promised.",
+        why,
+        "Run the command again; if it fails again, try another container (.mkv) or codec.",
+    )
