@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from filmcli.errors import FilmcliError, InputError, MachineError
 from filmcli.network.film import CONFIGS, Film
-from filmcli.network.weights import convert, default_name, load, save, shipped
+from filmcli.network.weights import convert, default_name, load, named_rates, save, shipped
 
 State = dict[str, Tensor]
 
@@ -56,6 +56,20 @@ def test_own_file_comes_back(tmp_path: Path, state: State) -> None:
     assert os.listdir(tmp_path) == ["w.safetensors"]
     assert os.path.getsize(path) < 2.2 * sum(t.numel() for t in state.values())
     assert_same(weights.state_dict, state)
+
+
+def test_learned_rates_come_back_beside_the_parameters(tmp_path: Path, state: State) -> None:
+    first = {name: torch.tensor(1e-6 * (i + 1)) for i, name in enumerate(state)}
+    second = {name: torch.full_like(value, 3e-4) for name, value in state.items()}
+    path = str(tmp_path / "w.safetensors")
+    save(path, "film-xs", {**state, **named_rates([first, second])})
+    for weights in (load(path), convert(path, str(tmp_path / "again.safetensors"))):
+        assert_same(weights.state_dict, state)
+        assert len(weights.rates) == 2
+        for saved, loaded in zip((first, second), weights.rates, strict=True):
+            assert loaded.keys() == saved.keys()
+            for name, rate in saved.items():
+                torch.testing.assert_close(loaded[name], rate, rtol=0.01, atol=0)
 
 
 @pytest.mark.parametrize("wrap", [lambda s: s, lambda s: {"state_dict": s, "epoch": 3}])

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources, util
 from pathlib import Path
@@ -37,6 +37,8 @@ _OFFICIAL = re.compile(
     r"|fusion/conv2d(?:_(?P<fusion>\d+))?)/(?P<kind>kernel|bias)(?::0)?$"
 )
 
+_RATE = re.compile(r"rates\.(?P<step>\d+)\.(?P<name>.+)")
+
 # What readers raise on bytes that make no sense.
 _MALFORMED = (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError)
 
@@ -45,13 +47,15 @@ _MALFORMED = (AttributeError, IndexError, KeyError, RuntimeError, TypeError, Val
 class Weights:
     """A network's parameters as values: float32 tensors by name, and what the file says of them.
 
-    `config` names one of `filmcli.network.film.CONFIGS`; `sha256` is of the file.
+    `config` names one of `filmcli.network.film.CONFIGS`; `sha256` is of the file. `rates` are what
+    meta-training learned to adapt with, by parameter, for each step; empty if it never took place.
     """
 
     config: str
     state_dict: dict[str, Tensor]
     metadata: dict[str, str]
     sha256: str
+    rates: tuple[dict[str, Tensor], ...] = ()
 
 
 def default_name() -> str:
@@ -95,8 +99,9 @@ def load(name_or_path: str | None = None) -> Weights:
     tensors = {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
     if any(_OFFICIAL.search(name) for name in tensors):
         tensors = _from_official(tensors)
+    rates = _take_rates(tensors)
     config = _check(path, tensors, metadata.get("config"))
-    return Weights(config, {n: t.float() for n, t in tensors.items()}, metadata, sha256)
+    return Weights(config, {n: t.float() for n, t in tensors.items()}, metadata, sha256, rates)
 
 
 def save(
@@ -114,11 +119,24 @@ def save(
     os.replace(partial, path)
 
 
+def named_rates(rates: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """Return learned rates as tensors to save beside the parameters.
+
+    They are kept as binary logarithms: float16 has two digits of 1e-6, but four of -19.93.
+    """
+    return {
+        f"rates.{step}.{name}": rate.log2()
+        for step, of_step in enumerate(rates)
+        for name, rate in of_step.items()
+    }
+
+
 def convert(source: str, target: str) -> Weights:
     """Read any file that `load` knows, write it as one of ours in float32, and return that."""
     weights = load(source)
     said = {**weights.metadata, "source_sha256": weights.sha256}
-    save(target, weights.config, weights.state_dict, said, torch.float32)
+    tensors = {**weights.state_dict, **named_rates(weights.rates)}
+    save(target, weights.config, tensors, said, torch.float32)
     return load(target)
 
 
@@ -198,6 +216,15 @@ def _from_official(variables: Mapping[str, Tensor]) -> dict[str, Tensor]:
         else:
             tensors[f"{place}.bias"] = value
     return tensors
+
+
+def _take_rates(tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], ...]:
+    """Remove the learned rates from `tensors` and return them, step by step."""
+    steps: dict[int, dict[str, Tensor]] = {}
+    for match in [match for key in tensors if (match := _RATE.fullmatch(key))]:
+        rate = tensors.pop(match[0]).float().exp2()
+        steps.setdefault(int(match["step"]), {})[match["name"]] = rate
+    return tuple(steps[step] for step in sorted(steps))
 
 
 def _check(path: str, tensors: Mapping[str, Tensor], named: str | None) -> str:
