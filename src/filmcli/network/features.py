@@ -43,8 +43,12 @@ class SubTree(nn.Module):
         )
 
     def forward(self, image: Tensor, stages: int) -> list[Tensor]:
-        """Return the first `stages` feature maps of `image` `(B, 3, H, W)`, finest first."""
-        maps = [self.convs[0](image)]
+        """Return the first `stages` feature maps of `image` `(B, 3, H, W)`, finest first.
+
+        They are of the weights' type; images keep float32 whatever that is.
+        """
+        precision = self.convs[0][0][0].weight.dtype  # type: ignore[index]
+        maps = [self.convs[0](image.to(precision))]
         for stage in self.convs[1:stages]:
             maps.append(stage(F.avg_pool2d(maps[-1], 2, 2)))
         return maps

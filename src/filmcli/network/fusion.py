@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from filmcli.network.features import FramePyramids, conv
 from filmcli.network.flow import FlowPyramids
-from filmcli.network.pyramids import warp
+from filmcli.network.pyramids import warp_all
 
 Head = Literal["rgb", "blend"]
 
@@ -73,16 +73,15 @@ class Fusion(nn.Module):
             # were anchored at the wanted time.
             to_left = flows.backward[level] * time
             to_right = flows.forward[level] * (1 - time)
-            from_left = _warp_both(left, level, to_left)
-            from_right = _warp_both(right, level, to_right)
-            warped_left.append(from_left[:, :3])
-            warped_right.append(from_right[:, :3])
-            parts = [from_left, from_right, to_left, to_right]
+            from_left = warp_all((left.images[level], left.features[level]), to_left)
+            from_right = warp_all((right.images[level], right.features[level]), to_right)
+            warped_left.append(from_left[0])
+            warped_right.append(from_right[0])
+            parts = [*from_left, *from_right, to_left, to_right]
             if self.phase_plane:
                 parts.append(time.expand_as(to_left[:, :1]))
-            dtype = left.features[level].dtype
             # 2 * (3 + C_i) + 4 channels, and the phase
-            aligned.append(torch.cat([part.to(dtype) for part in parts], dim=1))
+            aligned.append(_join(parts, like=left.features[level]))
         out = self._decode(aligned)
         if self.head == "blend":
             out = _blend(out, warped_left[0], warped_right[0], time)
@@ -101,11 +100,15 @@ class Fusion(nn.Module):
         return self.output_conv(net)  # type: ignore[no-any-return]
 
 
-def _warp_both(frame: FramePyramids, level: int, flow: Tensor) -> Tensor:
-    """Return picture and features of `level` warped together, float32 `(B, 3 + C_i, H_i, W_i)`."""
-    # float32 also for half-precision features: bfloat16 would round the picture to 8 bits.
-    source = torch.cat((frame.images[level].float(), frame.features[level].float()), dim=1)
-    return warp(source, flow)
+def _join(parts: list[Tensor], like: Tensor) -> Tensor:
+    """Return the channels of `parts` in one tensor, of the type and memory format of `like`.
+
+    One part in another format would make the whole one slow to fill and to convolve.
+    """
+    is_last = like.is_contiguous(memory_format=torch.channels_last)
+    layout = torch.channels_last if is_last else torch.contiguous_format
+    alike = [part.to(like.dtype).contiguous(memory_format=layout) for part in parts]
+    return torch.cat(alike, dim=1)
 
 
 def _blend(out: Tensor, warped_left: Tensor, warped_right: Tensor, time: Tensor) -> Tensor:
