@@ -49,6 +49,7 @@ _FRAME_TAGS = {
     "color_trc": "color_trc",
     "color_range": "range",
 }
+_PACKED_RGB = ("rgb24", "bgr24", "bgr0", "rgb0", "0rgb", "0bgr")
 _ANY_SIZE = ("ffv1", "prores", "utvideo", "huffyuv", "ffvhuff", "mpeg4", "libvpx", "libaom")
 _Y4M_FORMATS = "gray yuv420p yuv422p yuv444p gray10le gray12le gray16le " + " ".join(
     f"yuv{chroma}p{depth}le" for chroma in (420, 422, 444) for depth in (9, 10, 12, 14, 16)
@@ -88,8 +89,9 @@ def output_pix_fmt(info: VideoInfo, encoding: Encoding) -> tuple[str, str | None
     layout = info.layout
     chosen = encoding.pix_fmt or _nearest(layout, _pix_fmts(encoding.encoder))
     notices = []
-    if chosen != layout.pix_fmt:
-        notices.append(f"{layout.pix_fmt} is coded as {chosen}{_loss(layout, chosen)}")
+    lost = _loss(layout, chosen)
+    if lost:
+        notices.append(f"{layout.pix_fmt} is coded as {chosen} ({', '.join(lost)})")
     width, height = _coded_size(info, encoding, chosen)
     if (width, height) != (info.width, info.height):
         notices.append(f"{info.width}x{info.height} is padded to {width}x{height}")
@@ -102,7 +104,7 @@ def _nearest(layout: Layout, names: tuple[str, ...]) -> str:
         return layout.pix_fmt
 
     def cost(name: str) -> tuple[int, ...]:
-        other = layout_of(name.replace("yuvj", "yuv"))
+        other = _coded_layout(name)
         if other is None:
             return (9,)
         recoded = layout.model != other.model and layout.model != "gray"
@@ -120,17 +122,26 @@ def _nearest(layout: Layout, names: tuple[str, ...]) -> str:
     return min(names, key=cost)
 
 
-def _loss(layout: Layout, name: str) -> str:
-    other = layout_of(name.replace("yuvj", "yuv"))
+def _loss(layout: Layout, name: str) -> list[str]:
+    other = _coded_layout(name)
     if other is None:
-        return ""
+        return ["its samples may change"]
     lost = []
+    if other.model != layout.model and layout.model != "gray":
+        lost.append("its colours are converted")
     if other.depth < layout.depth:
         lost.append(f"{layout.depth} bits become {other.depth}")
     coarser = other.chroma_x > layout.chroma_x or other.chroma_y > layout.chroma_y
     if coarser and layout.model != "gray":
         lost.append("colour gets coarser")
-    return f" ({', '.join(lost)})" if lost else ""
+    return lost
+
+
+def _coded_layout(name: str) -> Layout | None:
+    """The layout of a format that an encoder takes; packed RGB holds what planar RGB does."""
+    if name in _PACKED_RGB:
+        return Layout(name, "rgb")
+    return layout_of(name.replace("yuvj", "yuv"))
 
 
 @lru_cache
@@ -151,7 +162,7 @@ def _pix_fmts(encoder: str) -> tuple[str, ...]:
 
 
 def _coded_size(info: VideoInfo, encoding: Encoding, pix_fmt: str) -> tuple[int, int]:
-    layout = layout_of(pix_fmt.replace("yuvj", "yuv"))
+    layout = _coded_layout(pix_fmt)
     if encoding.encoder.startswith(_ANY_SIZE) or layout is None:
         return info.width, info.height
     step_x, step_y = (1 << layout.chroma_x) - 1, (1 << layout.chroma_y) - 1
@@ -180,7 +191,8 @@ def _quality(encoding: Encoding, info: VideoInfo, pix_fmt: str) -> dict[str, str
 
 def _tags(color: Color) -> dict[str, str]:
     named = {
-        "colorspace": color.matrix,
+        # The encoders' word; the filters' and ffprobe's is gbr.
+        "colorspace": "rgb" if color.matrix == "gbr" else color.matrix,
         "color_primaries": color.primaries,
         "color_trc": color.transfer,
         "color_range": color.range,
@@ -214,7 +226,7 @@ def _pipeline(info: VideoInfo, encoding: Encoding, pix_fmt: str, rate: Fraction)
         film = _recoded(film, info, pix_fmt, color)
     tags = {_FRAME_TAGS[key]: tag for key, tag in _tags(color).items() if key in _FRAME_TAGS}
     if tags:
-        film = film.filter("setparams", **tags)
+        film = film.filter("setparams", **{k: "gbr" if v == "rgb" else v for k, v in tags.items()})
     aspect = info.sample_aspect_ratio
     return film.filter("setsar", f"{aspect.numerator}/{aspect.denominator}")
 
@@ -222,9 +234,9 @@ def _pipeline(info: VideoInfo, encoding: Encoding, pix_fmt: str, rate: Fraction)
 def _recoded(film: Any, info: VideoInfo, pix_fmt: str, color: Color) -> Any:
     before = info.color.range or "tv"
     words: dict[str, str] = {"in_range": before, "out_range": color.range or before}
-    if info.layout.model == "rgb":
+    target = _coded_layout(pix_fmt)
+    if info.layout.model == "rgb" and "yuv" in pix_fmt:
         words = {"out_color_matrix": "bt709", "out_range": "tv"}
-    target = layout_of(pix_fmt)
     coarser = target is not None and target.chroma_x + target.chroma_y > (
         info.layout.chroma_x + info.layout.chroma_y
     )
