@@ -77,33 +77,34 @@ class Fusion(nn.Module):
             from_right = warp_all((right.images[level], right.features[level]), to_right)
             warped_left.append(from_left[0])
             warped_right.append(from_right[0])
-            parts = [*from_left, *from_right, to_left, to_right]
+            motion = [to_left, to_right]
             if self.phase_plane:
-                parts.append(time.expand_as(to_left[:, :1]))
+                motion.append(time.expand_as(to_left[:, :1]))
             # 2 * (3 + C_i) + 4 channels, and the phase
-            aligned.append(_join(parts, like=left.features[level]))
-        out = self._decode(aligned)
+            aligned.append([*from_left, *from_right, torch.cat(motion, dim=1)])
+        out = self._decode(aligned, like=left.features[0])
         if self.head == "blend":
             out = _blend(out, warped_left[0], warped_right[0], time)
         return Synthesis(out, warped_left, warped_right)
 
-    def _decode(self, aligned: list[Tensor]) -> Tensor:
-        net = aligned[-1]
+    def _decode(self, aligned: list[list[Tensor]], like: Tensor) -> Tensor:
+        net = _join(aligned[-1], like)
         for layers, level in zip(self.convs, reversed(aligned[:-1]), strict=True):
             expand, join, refine = cast(nn.ModuleList, layers)
             # "nearest-exact" is the original's half-pixel rule; plain "nearest" is off by
             # 1.7e-3 at 200x300, where a level has an odd size.
-            net = F.interpolate(net, size=level.shape[-2:], mode="nearest-exact")
+            net = F.interpolate(net, size=level[0].shape[-2:], mode="nearest-exact")
             # The original's even kernel pads one row and column, behind.
             net = expand(F.pad(net, (0, 1, 0, 1)))
-            net = refine(join(torch.cat((level, net), dim=1)))
+            net = refine(join(_join([*level, net], like)))
         return self.output_conv(net)  # type: ignore[no-any-return]
 
 
 def _join(parts: list[Tensor], like: Tensor) -> Tensor:
     """Return the channels of `parts` in one tensor, of the type and memory format of `like`.
 
-    One part in another format would make the whole one slow to fill and to convolve.
+    One part in another format, or of a single channel, which tells no format, would make the
+    whole one slow to fill and to convolve.
     """
     is_last = like.is_contiguous(memory_format=torch.channels_last)
     layout = torch.channels_last if is_last else torch.contiguous_format
