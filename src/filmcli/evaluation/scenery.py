@@ -121,7 +121,10 @@ def fill_shape(
 
 
 def lettering(text: str, height: float, color: Rgb, edge: Rgb) -> Sprite:
-    """Words as a sprite, capitals `height` pixels high, with a thin edge to be read anywhere."""
+    """Words as a sprite, capitals `height` pixels high, with a thin edge to be read anywhere.
+
+    The letters are OpenCV's own, and OpenCV 5 has others than OpenCV 4.
+    """
     font = cv2.FONT_HERSHEY_DUPLEX
     scale = height / 22.0  # the font's capitals are 22 pixels high at scale 1
     stroke, rim = max(1, round(height / 9)), max(1, round(height / 10))
