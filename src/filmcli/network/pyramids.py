@@ -82,7 +82,8 @@ def _gather(sources: Sequence[Tensor], x: Tensor, y: Tensor) -> list[Tensor]:
     x, y = x - left, y - top
     left_weight, top_weight = 1 - x, 1 - y
     first = torch.arange(0, B * height * width, height * width, dtype=torch.int32)
-    corner = (top * width + left).to(torch.int32) + first[:, None, None]
+    # A flow that is not a number still needs a row; its weights make the result not a number.
+    corner = (top * width + left).nan_to_num_(0).to(torch.int32) + first[:, None, None]
     across, down = int(width > 1), width * int(height > 1)
     corners = torch.stack(
         (corner, corner + across, corner + down, corner + down + across), dim=-1

@@ -1,0 +1,274 @@
+"""The doorway: two pictures and the phases wanted between them, planes in and planes out.
+
+It owns device, precision, memory and tiles. A source frame's features are computed once for the
+two intervals it borders, the flows of an interval once for all its phases.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import groupby
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from filmcli.errors import MachineError, RenderError, UsageError
+from filmcli.frames import Color, Layout, Planes
+from filmcli.network import color as colors
+from filmcli.network.film import CONFIGS, Film, FramePyramids
+from filmcli.network.machine import (
+    choose_device,
+    choose_precision,
+    describe_device,
+    is_out_of_memory,
+    keep_freed_memory,
+    tile_that_fits,
+)
+from filmcli.network.tiles import OVERLAP_PX, SMALLEST_TILE_PX, Window, split, weight
+from filmcli.network.weights import Weights
+from filmcli.timing import midpoint_tree
+
+_logger = logging.getLogger(__name__)
+
+Params = Mapping[str, Tensor]
+"""Adapted parameters by name, in place of the network's own of these names."""
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A source frame on the device; `pyramids` are of the whole picture, None when tiled."""
+
+    planes: Planes
+    params: Params | None
+    rgb: Tensor
+    pyramids: FramePyramids | None
+
+
+class _Stages(nn.Module):
+    """Lets one `functional_call` reach any of the network's stages."""
+
+    def __init__(self, net: Film) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, stage: str, *inputs: Any) -> Any:
+        return getattr(self.net, stage)(*inputs)
+
+
+class Interpolator:
+    """Makes pictures between two neighbours of one video.
+
+    `device` is "auto" or torch's name of one, `precision` "auto", "float32", "float16" or
+    "bfloat16". `tile` limits the side of what the network sees at once, in pixels; "auto" tiles
+    only what does not fit the memory, None never. `recursion` halves an interval so many times
+    before flows are scaled by the phase: by default once for weights trained at the middle only
+    (2x and 4x are then exact), never for those that are told the phase.
+
+    Raises MachineError for a device that is not there, UsageError for a word it does not know.
+    """
+
+    def __init__(
+        self,
+        weights: Weights,
+        layout: Layout,
+        color: Color,
+        width: int,
+        height: int,
+        *,
+        device: str = "auto",
+        precision: str = "auto",
+        tile: int | str | None = "auto",
+        recursion: int | None = None,
+    ) -> None:
+        self._layout, self._color = layout, color
+        self._height, self._width = height, width
+        self._weights = weights
+        self._device = choose_device(device)
+        config = CONFIGS[weights.config]
+        once_for_midpoint_weights = 0 if config.phase_plane else 1
+        self._recursion = once_for_midpoint_weights if recursion is None else recursion
+        if self._device.type == "cpu":
+            keep_freed_memory()
+        self._held: list[_Source] = []
+        self._adapted: tuple[Params, dict[str, Tensor]] | None = None
+        self._load(choose_precision(precision, self._device))
+        self._auto_tile = tile == "auto"
+        self._set_tile(self._first_tile(tile))
+
+    def describe(self) -> str:
+        """Return device, precision and tiles in words, as "cpu, float32"."""
+        words = [describe_device(self._device), str(self._dtype).removeprefix("torch.")]
+        if len(self._windows) > 1:
+            words.append(f"tiles of {self._tile} px")
+        return ", ".join(words)
+
+    @torch.no_grad()
+    def between(
+        self,
+        left: Planes,
+        right: Planes,
+        phases: Sequence[Fraction],
+        params: Params | None = None,
+    ) -> list[Planes]:
+        """Return the pictures at `phases`, each strictly between 0 and 1, in their order.
+
+        `params` stand in for the weights of the same names during this call alone. Raises
+        MachineError if even the smallest tiles do not fit the memory, RenderError if the result
+        is not finite in float32.
+        """
+        while True:
+            try:
+                frames = self._rgb_between(left, right, phases, params)
+            except RuntimeError as error:
+                if not is_out_of_memory(error):
+                    raise
+            else:
+                if all(frame.sum().isfinite() for frame in frames):
+                    break
+                self._leave_half_precision()
+                continue
+            # Here, not in the handler: the error's traceback holds the tensors.
+            self._halve_tile()
+        codes = colors.from_rgb(torch.cat(frames), self._layout, self._color)
+        return colors.download(codes, self._layout)
+
+    def _rgb_between(
+        self, left: Planes, right: Planes, phases: Sequence[Fraction], params: Params | None
+    ) -> list[Tensor]:
+        """Return RGB `(1, 3, H, W)` float32 at each of `phases`, whole pictures."""
+        start, end = self._source(left, params), self._source(right, params)
+        self._held = [start, end]
+        if start.pyramids and end.pyramids:
+            made = self._grow(start.pyramids, end.pyramids, phases, params)
+            return [made[phase][:, :, : self._height, : self._width] for phase in phases]
+        canvases = {phase: torch.zeros_like(start.rgb) for phase in phases}
+        for window in self._windows:
+            before = self._features(window.of(start.rgb), params)
+            after = self._features(window.of(end.rgb), params)
+            made = self._grow(before, after, phases, params)
+            share = weight(window, self._windows, self._device)
+            for phase, canvas in canvases.items():
+                part = window.of(canvas)
+                part += share * made[phase][:, :, : part.shape[-2], : part.shape[-1]]
+        return [canvases[phase] for phase in phases]
+
+    def _grow(
+        self,
+        left: FramePyramids,
+        right: FramePyramids,
+        phases: Sequence[Fraction],
+        params: Params | None,
+    ) -> dict[Fraction, Tensor]:
+        """Return padded RGB by phase, by the midpoint tree's steps."""
+        steps = midpoint_tree(phases, self._recursion)
+        needed = {end for step in steps for end in (step.left, step.right)}
+        pyramids = {Fraction(0): left, Fraction(1): right}
+        made = {}
+        for ends, run in groupby(steps, key=lambda step: (step.left, step.right)):
+            neighbours = [pyramids[end] for end in ends]
+            flows = self._run("flows", params, *neighbours)
+            for step in run:
+                phase = torch.tensor([float(step.phase)], device=self._device)
+                frame = self._run("fuse", params, *neighbours, flows, phase).float()
+                made[step.target] = frame
+                if step.target in needed:
+                    pyramids[step.target] = self._run("features", params, frame)
+        return made
+
+    def _source(self, planes: Planes, params: Params | None) -> _Source:
+        for held in self._held:
+            if held.planes is planes and held.params is params:
+                return held
+        rgb = colors.to_rgb(colors.upload(planes, self._device), self._layout, self._color)
+        whole = self._features(rgb, params) if len(self._windows) == 1 else None
+        return _Source(planes, params, rgb, whole)
+
+    def _features(self, rgb: Tensor, params: Params | None) -> FramePyramids:
+        """Return the pyramids of RGB `(1, 3, H, W)`, padded to whole pixels of the coarsest."""
+        height, width = rgb.shape[-2:]
+        align = _alignment(self._net.config.levels_for, height, width)
+        padded = F.pad(rgb, (0, -width % align, 0, -height % align), mode="replicate")
+        padded = padded.contiguous(memory_format=torch.channels_last)
+        return self._run("features", params, padded)  # type: ignore[no-any-return]
+
+    def _run(self, stage: str, params: Params | None, *inputs: Any) -> Any:
+        if not params:
+            return self._stages(stage, *inputs)
+        if self._adapted is None or self._adapted[0] is not params:
+            moved = {
+                f"net.{name}": tensor.to(self._device, self._dtype)
+                for name, tensor in params.items()
+            }
+            self._adapted = (params, moved)
+        return torch.func.functional_call(self._stages, self._adapted[1], (stage, *inputs))
+
+    def _load(self, dtype: torch.dtype) -> None:
+        """Put the weights on the device in `dtype`."""
+        with torch.device("meta"):
+            net = Film(CONFIGS[self._weights.config])
+        net.load_state_dict(self._weights.state_dict, assign=True)
+        net.eval().requires_grad_(False)
+        # Channels last: a convolution of few channels is 2 to 4 times as fast on a CPU
+        # (19 to 16 channels at 640x384: 8.3 ms against 17.2), and what tensor cores want.
+        self._net = net.to(self._device, dtype)
+        self._net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._stages = _Stages(self._net)
+        self._dtype = dtype
+        self._adapted = None
+        self._held = []
+
+    def _leave_half_precision(self) -> None:
+        if self._dtype == torch.float32:
+            raise RenderError(
+                "The network's result is not a picture: it holds infinite values.",
+                "The weights, or their adaptation to the scene, have run away.",
+                "Try other weights, or fewer adaptation steps.",
+            )
+        _logger.warning("%s is too narrow for this film; going on in float32", self._dtype)
+        self._load(torch.float32)
+
+    def _first_tile(self, tile: int | str | None) -> int | None:
+        if isinstance(tile, int):
+            if tile < SMALLEST_TILE_PX:
+                why = f"Neighbouring tiles overlap by {OVERLAP_PX} px on every side."
+                do = f"Give at least {SMALLEST_TILE_PX}."
+                raise UsageError(f"Tiles of {tile} px are too small.", why, do)
+            return tile
+        if tile is None or self._device.type != "cpu":
+            return None
+        return tile_that_fits(self._net.config, self._dtype, self._height, self._width)
+
+    def _set_tile(self, tile: int | None) -> None:
+        self._tile = tile
+        self._windows: list[Window] = split(self._height, self._width, tile)
+        self._held = []
+        if self._auto_tile and len(self._windows) > 1:
+            _logger.warning("not enough memory for whole pictures; working in %d px tiles", tile)
+
+    def _halve_tile(self) -> None:
+        """Make room after running out of memory; MachineError if tiles cannot be smaller."""
+        largest = max(max(w.bottom - w.top, w.right - w.left) for w in self._windows)
+        if not self._auto_tile or largest <= SMALLEST_TILE_PX:
+            raise MachineError(
+                f"The memory of {describe_device(self._device)} does not suffice.",
+                f"The network was asked to see {largest} px at once.",
+                "Give a smaller --tile, smaller weights, or --device cpu.",
+            )
+        self._set_tile(max(SMALLEST_TILE_PX, -(-largest // 128) * 64))
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+
+
+def _alignment(levels_for: Any, height: int, width: int) -> int:
+    """Return the multiple that the sides are padded to: one pixel of the coarsest level."""
+    align = 1
+    while True:
+        levels = levels_for(height + -height % align, width + -width % align)
+        if align == 1 << (levels - 1):
+            return align
+        align = 1 << (levels - 1)

@@ -1,0 +1,121 @@
+"""What the machine can do: devices, precisions, memory."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from contextlib import suppress
+
+import torch
+
+from filmcli.errors import MachineError, UsageError
+from filmcli.network.film import FilmConfig
+from filmcli.network.tiles import SMALLEST_TILE_PX
+
+PRECISIONS = {
+    "float32": torch.float32,
+    "float16": torch.float16,
+    "bfloat16": torch.bfloat16,
+}
+
+# Peak memory of an interval over the pixels, in float32; `python -m benchmarks memory` shows it.
+_BYTES_A_PIXEL = {"film": 6600, "film-s": 1700, "film-xs": 900}
+
+
+def choose_device(name: str) -> torch.device:
+    """Return the device of this name; "auto" prefers cuda, then mps, then the CPU.
+
+    Raises UsageError for a name torch does not know, MachineError for a device that is not there.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda", 0)
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = torch.device("meta")
+    present = {
+        "cpu": 1,
+        "cuda": torch.cuda.device_count(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if device.type not in present:
+        do = "Give auto, cpu, mps, cuda or cuda:N."
+        raise UsageError(f"'{name}' is not a device.", "", do)
+    if (device.index or 0) >= present[device.type]:
+        found = f"This machine has {torch.cuda.device_count()} CUDA devices that torch can use."
+        raise MachineError(f"There is no device '{name}' here.", found, "Use --device auto or cpu.")
+    return torch.device("cuda", device.index or 0) if device.type == "cuda" else device
+
+
+def describe_device(device: torch.device) -> str:
+    """Return the device in words: "cpu", "cuda:0 (NVIDIA H200)"."""
+    if device.type == "cuda":
+        return f"{device} ({torch.cuda.get_device_name(device)})"
+    return str(device)
+
+
+def choose_precision(name: str, device: torch.device) -> torch.dtype:
+    """Return the type of the convolutions; "auto" takes a half type where it is fast.
+
+    Raises UsageError for a name that is not in `PRECISIONS`.
+    """
+    if name != "auto":
+        if name not in PRECISIONS:
+            raise UsageError(
+                f"'{name}' is not a precision.", "", f"Give auto, {', '.join(PRECISIONS)}."
+            )
+        return PRECISIONS[name]
+    if device.type == "cuda" and torch.cuda.get_device_capability(device) >= (7, 0):
+        return torch.float16
+    return torch.float32
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Tell whether torch, on any device, failed for want of memory."""
+    words = str(error)
+    return "out of memory" in words or "can't allocate memory" in words
+
+
+def keep_freed_memory() -> None:
+    """Let the C library hold on to freed memory, if it is glibc.
+
+    By default every large tensor is fresh memory from the kernel, page by page: film-s at 640x384
+    took 1.11 s an interval like that and 0.74 s with the pages kept.
+    """
+    with suppress(OSError, AttributeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        trim_threshold, mmap_threshold = -1, -3
+        mallopt(mmap_threshold, 1 << 30)
+        mallopt(trim_threshold, (1 << 31) - 1)
+
+
+def tile_that_fits(config: FilmConfig, dtype: torch.dtype, height: int, width: int) -> int | None:
+    """Return the largest tile, in pixels, for which the CPU's free memory suffices; None: any."""
+    per_pixel = _BYTES_A_PIXEL[config.name] * dtype.itemsize // 4
+    pixels = int(0.8 * free_memory()) // per_pixel
+    if height * width <= pixels:
+        return None
+    return max(SMALLEST_TILE_PX, int(pixels**0.5) // 64 * 64)
+
+
+def free_memory() -> int:
+    """Return the bytes of main memory that can be had without swapping."""
+    with suppress(OSError, ValueError, StopIteration):
+        with open("/proc/meminfo") as lines:
+            free = next(int(x.split()[1]) << 10 for x in lines if x.startswith("MemAvailable:"))
+        return min(free, _container_memory())
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+
+
+def _container_memory() -> int:
+    """Return what a control group leaves this process, or a number beyond any machine's."""
+    folder = "/sys/fs/cgroup/memory"
+    with (
+        suppress(OSError, ValueError),
+        open(f"{folder}.max") as most,
+        open(f"{folder}.current") as now,
+    ):
+        return int(most.read()) - int(now.read())
+    return 1 << 62
