@@ -13,6 +13,7 @@ import contextlib
 import fcntl
 import hashlib
 import json
+import logging
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +22,8 @@ from typing import Any
 
 from filmcli.errors import MachineError, OutputExistsError, UsageError
 from filmcli.timing import Segment
+
+_log = logging.getLogger(__name__)
 
 _CONTAINERS = (".mp4", ".m4v", ".mov", ".mkv")
 _SAMPLES = 16
@@ -223,7 +226,9 @@ def _leave(job: Job) -> None:
     for name in _segment_files(job):
         if ".part" in name:
             os.unlink(os.path.join(job.folder, name))
-    if not _segment_files(job):
+    if _segment_files(job):
+        _log.warning("finished parts are kept: the same command goes on from there")
+    else:
         shutil.rmtree(job.folder, ignore_errors=True)
 
 

@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from filmcli.errors import FilmcliError
+from filmcli.timing import source_rate, spell_rate
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
 
     from filmcli.upsample import Event, Plan, Progress, Result
+    from filmcli.video.encode import Encoding
 
 _LINES_EVERY_SECONDS = 30.0
 _JSON_EVERY_SECONDS = 1.0
@@ -65,11 +67,6 @@ def library_warnings() -> Iterator[None]:
         yield
     finally:
         logger.removeHandler(handler)
-
-
-def rate_words(rate: Fraction) -> str:
-    """A rate as people say it: 60, 59.94, 23.976."""
-    return f"{round(float(rate), 3):g}"
 
 
 def clock(seconds: float) -> str:
@@ -188,17 +185,41 @@ def plan_lines(plan: Plan) -> Iterator[str]:
     info, timeline, encoding = plan.info, plan.timeline, plan.encoding
     frames, scenes = len(timeline.times), len(timeline.cuts) + 1
     length = timeline.count / timeline.rate
-    source = rate_words(frames / (timeline.times[-1] + timeline.last_duration - timeline.times[0]))
+    source = spell_rate(frames / (timeline.times[-1] + timeline.last_duration - timeline.times[0]))
     yield (
         f"{printable(info.path)}   {info.width}x{info.height} {info.layout.pix_fmt} "
-        f"{info.color.matrix or 'untagged'}   {source} -> {rate_words(timeline.rate)} fps   "
+        f"{info.color.matrix or 'untagged'}   {source} -> {spell_rate(timeline.rate)} fps   "
         f"{clock(float(length))}   {frames} -> {timeline.count} frames"
     )
     yield (
         f"   {scenes} scene{'s' if scenes > 1 else ''}: {plan.kinds['keep']} frames kept, "
         f"{plan.kinds['make']} made, {plan.kinds['hold']} held"
     )
-    yield f"   {plan.device} - {encoding.describe()} -> {printable(plan.output)}"
+    yield from _hint(plan)
+    yield f"   {plan.device} - {_encoder_words(encoding)} -> {printable(plan.output)}"
+
+
+def _hint(plan: Plan) -> Iterator[str]:
+    """Name a rate next to the one asked for that would keep many more original frames."""
+    source, rate = source_rate(plan.timeline.times, plan.timeline.last_duration), plan.timeline.rate
+    for multiple in (Fraction(n, 2) for n in range(4, 21)):
+        near = source * multiple
+        if near != rate and abs(near / rate - 1) < Fraction(1, 500):
+            kept, of = multiple.denominator, multiple.numerator
+            times = spell_rate(multiple)
+            yield (
+                f"   hint: --fps {spell_rate(near)} ({times}x) keeps {kept} of every {of} frames "
+                "as they are in the source"
+            )
+
+
+def _encoder_words(encoding: Encoding) -> str:
+    """The encoder's name and whatever the user asked of it."""
+    words = [encoding.codec]
+    for name in ("crf", "preset", "pix_fmt"):
+        value = getattr(encoding, name)
+        words += [f"{name} {value:g}" if name == "crf" else str(value)] if value is not None else []
+    return " ".join([*words, *encoding.ffmpeg_args])
 
 
 class JsonTeller:
@@ -247,6 +268,6 @@ def _plan_facts(plan: Plan) -> dict[str, Any]:
         "segments": len(plan.segments),
         **{kind: plan.kinds[kind] for kind in ("keep", "make", "hold")},
         "device": plan.device,
-        "encoding": plan.encoding.describe(),
+        "encoding": _encoder_words(plan.encoding),
         "notices": list(plan.notices),
     }

@@ -1,0 +1,150 @@
+"""`filmcli upsample`: raise the frame rate of films, or slow them down."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
+
+import click
+
+from filmcli.cli.console import JsonTeller, Teller, library_warnings, show_error
+from filmcli.cli.inputs import films
+from filmcli.errors import FilmcliError, UsageError
+
+
+@click.command()
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...", type=click.Path())
+@click.option("-r", "--fps", metavar="RATE", help="60, 59.94, 24000/1001, 2x, 2.5x.  [default: 2x]")
+@click.option("--slow", metavar="N", help="Stretch time (and sound) N times instead.")
+@click.option(
+    "-o", "--output", type=click.Path(), help="A file, a folder/, or - for standard output."
+)
+@click.option("-w", "--weights", metavar="NAME|PATH", help="Other weights than the shipped ones.")
+@click.option(
+    "--cuts",
+    default="auto",
+    metavar="auto|off|NUMBER|FILE",
+    help="Where scenes change. A number in 0..1: lower finds more.",
+)
+@click.option("-c", "--codec", help="x264, x265, av1, prores, ffv1, or any ffmpeg encoder.")
+@click.option("--crf", type=float, help="Quality of the encoder, lower is better.  [default: 18]")
+@click.option("--preset", help="Speed of the encoder.  [default: medium]")
+@click.option("--pix-fmt", help="Pixel format.  [default: as the source]")
+@click.option("--ffmpeg-args", default="", metavar="ARGS", help="More words for the encoder.")
+@click.option("--audio", type=click.Choice(["copy", "none"]), default="copy", show_default=True)
+@click.option(
+    "--deinterlace", type=click.Choice(["auto", "off"]), default="auto", show_default=True
+)
+@click.option(
+    "-d", "--device", default="auto", show_default=True, help="auto, cuda, cuda:1, mps, cpu."
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", "float32", "float16", "bfloat16"]),
+    default="auto",
+    show_default=True,
+)
+@click.option(
+    "--tile", default="auto", show_default=True, metavar="N|off", help="Longest side of a tile."
+)
+@click.option("-y", "--overwrite", is_flag=True, help="Replace an existing output.")
+@click.option("--fresh", is_flag=True, help="Start over instead of continuing an earlier run.")
+@click.option("--work-dir", type=click.Path(), help="Where unfinished work is kept.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done, write nothing.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line on standard output.")
+@click.option(
+    "--progress",
+    type=click.Choice(["auto", "bar", "lines", "off"]),
+    default="auto",
+    show_default=True,
+)
+@click.option("-q", "--quiet", is_flag=True, help="Warnings and errors only.")
+def upsample(
+    inputs: tuple[str, ...], as_json: bool, progress: str, quiet: bool, **options: Any
+) -> int:
+    """Raise the frame rate of films.
+
+    \b
+    filmcli upsample in.mp4 --fps 60                   -> in.60fps.mp4
+    filmcli upsample in.mp4                            -> in.2x.mp4
+    filmcli upsample in.mp4 --slow 4                   -> in.slow4x.mp4
+    filmcli upsample season1/ --fps 60 -o season1-60/  -> every film in it
+
+    Original frames are kept, all other streams copied. An interrupted run goes on where it was when
+    the same command is given again.
+    """
+    output = options["output"]
+    teller = JsonTeller() if as_json else Teller(progress, quiet, to_stdout=output != "-")
+    settings = _settings(options)
+    with library_warnings():
+        return _each(list(films(inputs, output)), settings, teller)
+
+
+def _settings(options: dict[str, Any]) -> dict[str, Any]:
+    """Turn the option strings into `Settings` fields; UsageError where they make no sense."""
+    try:
+        extra = tuple(shlex.split(options["ffmpeg_args"]))
+    except ValueError as error:
+        raise UsageError("--ffmpeg-args cannot be split into words", f"{error}", "") from error
+    return {
+        **options,
+        "ffmpeg_args": extra,
+        "slow": _slow(options["slow"]),
+        "tile": _tile(options["tile"]),
+        "deinterlace": options["deinterlace"] == "auto",
+        "audio": options["audio"] == "copy",
+    }
+
+
+def _tile(text: str) -> int | str | None:
+    if text in ("auto", "off"):
+        return text if text == "auto" else None
+    if not text.isdigit():
+        raise UsageError(f"--tile {text} makes no sense", "", "give pixels, auto or off")
+    return int(text)
+
+
+def _slow(text: str | None) -> Fraction | None:
+    if text is None:
+        return None
+    try:
+        slow = Fraction(text.removesuffix("x"))
+    except (ValueError, ZeroDivisionError):
+        slow = Fraction(0)
+    if not Fraction(1, 100) <= slow <= 1000:
+        raise UsageError(
+            f"--slow {text} makes no sense", "it is how many times slower", "try 2 or 4"
+        )
+    return slow
+
+
+def _each(
+    pairs: Sequence[tuple[str, str | None]], settings: dict[str, Any], teller: Teller | JsonTeller
+) -> int:
+    """Do one film after the other; a failed one does not stop the rest."""
+    from filmcli.upsample import Settings
+    from filmcli.upsample import upsample as upsample_film
+
+    code = 0
+    for path, output in pairs:
+        try:
+            if output is not None and output.endswith(os.sep) and not settings["dry_run"]:
+                os.makedirs(output, exist_ok=True)
+            result = upsample_film(path, Settings(**{**settings, "output": output}), teller)
+            if not settings["dry_run"]:
+                teller(result)
+        except FilmcliError as error:
+            teller.close()
+            if isinstance(teller, JsonTeller):
+                teller.tell("error", source=path, exit_code=error.exit_code, text=str(error))
+            show_error(error)
+            code = error.exit_code if len(pairs) == 1 else 1
+        except KeyboardInterrupt:
+            teller.close()
+            raise
+    if isinstance(teller, JsonTeller):
+        teller.tell("summary", exit_code=code)
+    return code
