@@ -21,12 +21,15 @@ from filmcli.frames import VideoInfo
 from filmcli.video.encode import Encoding
 from filmcli.video.probe import probe, read_packets, read_report, source_args, source_name
 from filmcli.video.process import Child, command
-from filmcli.video.streams import Carried, StreamPlan
+from filmcli.video.streams import EXPERIMENTAL, Carried, StreamPlan
 
 _MP4 = (".mp4", ".m4v", ".mov")
 _FINE_TICKS = 10_000
 """Ticks a second that a track has at least, so that starts are exact to 0.1 ms."""
 _LATE_SECONDS = 5
+# ffmpeg 5 takes an MPEG-TS whose offset is exactly its start for one that should start at its
+# first *mapped* stream, and drops the sound's delay; a microsecond is far below its tick.
+_NUDGE = (Fraction(0), Fraction(1, 10**6))
 _MARK = re.compile(r"\s*\[?filmcli ([0-9a-f]+)\]?\s*$")
 
 
@@ -56,11 +59,11 @@ def join(
     )
     old = ffmpeg.input(
         source_name(os.path.abspath(info.path)),
-        itsoffset=_seconds(-info.start_time),
+        itsoffset=_seconds(_NUDGE[info.container.startswith("mpeg")] - info.start_time),
         **source_args(),
     )
     film = _output(new, old, info, encoding, plan, output, rate, start)
-    args = command(film, "-loglevel", "warning", "-copyts", *_tag_words(info, tags))
+    args = command(film, "-loglevel", "warning", "-copyts", *EXPERIMENTAL, *_tag_words(info, tags))
     with Child(args, stdin=True, cwd=folder) as child:
         child.write(_script(segments, rate).encode())
         child.finish(f"could not write {output}")
@@ -121,24 +124,21 @@ def _coder_words(at: int, item: Carried, stretch: Fraction, start: Fraction) -> 
     if item.coder != "copy":
         words[f"c:{at}"] = item.coder
     if item.stream.kind == "audio" and stretch != 1:
-        words[f"filter:{at}"] = _stretched(stretch, item.start - start)
+        words[f"filter:{at}"] = _stretched(stretch, start + (item.start - start) * stretch)
     if item.coder in ("aac", "libmp3lame", "libopus"):
         words[f"b:{at}"] = "256k"
     return words
 
 
-def _stretched(stretch: Fraction, offset: Fraction) -> str:
-    """Audio filters that draw time out by `stretch` about the first picture.
-
-    `offset` is how much later than the first picture the sound starts, in seconds.
-    """
-    tempo, steps = 1 / stretch, []
+def _stretched(stretch: Fraction, start: Fraction) -> str:
+    """Audio filters that draw time out by `stretch` and let the sound begin at `start` seconds."""
+    tempo, steps = 1 / stretch, ["aresample=async=1000"]  # gaps become silence
     while tempo < Fraction(1, 2):  # the slowest that one atempo filter goes
         steps.append("atempo=0.5")
         tempo *= 2
     steps.append(f"atempo={float(tempo):.9f}")
-    shift = float(offset * (stretch - 1))
-    return ",".join([*steps, f"asetpts=PTS+{shift:.6f}/TB"])
+    # atempo leaves the time of the first sample as it was.
+    return ",".join([*steps, f"asetpts=({_seconds(start)}+NB_CONSUMED_SAMPLES/SR)/TB"])
 
 
 def _tag_words(info: VideoInfo, tags: Mapping[str, str]) -> list[str]:

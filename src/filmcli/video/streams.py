@@ -23,6 +23,9 @@ from filmcli.video.process import ask, command
 CONTAINERS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".ts", ".m2ts", ".nut")
 """Endings of the files that can be written: each keeps the time of every picture."""
 
+EXPERIMENTAL = ("-strict", "experimental")
+"""Lets a copy into mp4 pass that ffmpeg calls new (TrueHD, FLAC); nothing is coded that way."""
+
 _LOSSLESS = ("pcm_", "flac", "alac", "truehd", "mlp", "wavpack", "tta", "ape", "tak")
 _TEXT_CODERS = ("mov_text", "srt", "webvtt")
 _PICTURE_SUBTITLES = ("dvd_subtitle", "hdmv_pgs_subtitle", "dvb_subtitle", "xsub", "dvb_teletext")
@@ -126,7 +129,8 @@ def _takes(info: VideoInfo, extension: str, items: list[Carried]) -> bool:
     maps = [film[str(item.stream.index)] for item in items]
     with tempfile.TemporaryDirectory(prefix="filmcli-") as folder:
         out = ffmpeg.output(*maps, f"file:{folder}/film{extension}", **coders)
-        return ask(command(out, "-strict", "experimental")).code == 0
+        bold = EXPERIMENTAL if all(item.coder == "copy" for item in items) else ()
+        return ask(command(out, *bold)).code == 0
 
 
 def _start(info: VideoInfo, stream: StreamInfo) -> Fraction:
