@@ -12,6 +12,7 @@ constants) or, with `create_graph`, to the second.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -49,6 +50,10 @@ def adam(gradient: Tensor, moments: Moments | None, step: int) -> tuple[Tensor, 
     unbiased = mean / (1 - MEAN_DECAY ** (step + 1))
     scale = torch.sqrt(square / (1 - SQUARE_DECAY ** (step + 1)) + EPSILON**2)
     return unbiased / scale, (mean, square)
+
+
+RULES: Mapping[str, Rule] = MappingProxyType({"adam": adam, "sgd": plain})
+"""The rules by their names in a recipe."""
 
 
 def adapt(

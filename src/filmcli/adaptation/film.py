@@ -1,0 +1,113 @@
+"""A film's scenes adapted one after the other, each when it is asked for.
+
+The frames come from a reader of their own, which only goes forwards: of the film, the crops of
+one scene's triplets are held and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+
+import torch
+from torch import Tensor
+
+from filmcli.adaptation.scene import Recipe, Scene, SceneAdaptation, adapt_scene, applied
+from filmcli.adaptation.store import Stored
+from filmcli.errors import RenderError
+from filmcli.frames import Frame, VideoInfo
+from filmcli.network.color import to_rgb, upload
+from filmcli.network.film import CONFIGS, Film
+from filmcli.network.machine import choose_device
+from filmcli.network.weights import Weights
+from filmcli.video.decode import decode
+
+
+def adaptable(weights: Weights, device: str = "auto") -> Film:
+    """Return the network of `weights` in float32, as adaptation wants it, on `device`."""
+    with torch.device("meta"):
+        net = Film(CONFIGS[weights.config])
+    net.load_state_dict(weights.state_dict, assign=True)
+    net.eval().requires_grad_(False).to(choose_device(device))
+    # Training on a CPU is 13 to 20 % faster with the channels last.
+    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return net
+
+
+def recipe_of(weights: Weights, steps: int) -> Recipe:
+    """Return how to adapt these weights: by their learned rates if they have some."""
+    return Recipe(steps=steps, rates=weights.rates or None)
+
+
+class FilmAdapter:
+    """Gives the adaptation of each scene of a film, in rising order; a context manager.
+
+    A scene that `stored` knows is not adapted again. Leaving ends the reader.
+    """
+
+    def __init__(
+        self,
+        net: Film,
+        info: VideoInfo,
+        scenes: Sequence[Scene],
+        recipe: Recipe,
+        *,
+        deinterlace: bool = True,
+        stored: Stored | None = None,
+    ) -> None:
+        self._net = net
+        self._info = info
+        self._scenes = scenes
+        self._recipe = recipe
+        self._deinterlace = deinterlace
+        self._stored = stored
+        self._frames: Iterator[Frame] | None = None
+        self._next = 0
+        self._last: tuple[SceneAdaptation, dict[str, Tensor] | None] | None = None
+
+    def __enter__(self) -> FilmAdapter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._frames is not None:
+            self._frames.close()  # type: ignore[attr-defined]
+
+    def scene(self, number: int) -> SceneAdaptation:
+        """Return the adaptation of scene `number`, at least the one asked for before."""
+        return self._adapted(number)[0]
+
+    def params(self, number: int) -> dict[str, Tensor] | None:
+        """Return the parameters to render scene `number` with; None for the network's own."""
+        return self._adapted(number)[1]
+
+    def _adapted(self, number: int) -> tuple[SceneAdaptation, dict[str, Tensor] | None]:
+        if self._last is None or self._last[0].scene != number:
+            if self._stored is not None:
+                result = self._stored.scene(number)
+            else:
+                result = adapt_scene(self._net, self._scenes[number], self._frame_at, self._recipe)
+            deltas = result.deltas
+            self._last = (result, None if deltas is None else applied(self._net, deltas))
+        return self._last
+
+    def _frame_at(self, index: int) -> Tensor:
+        """Return frame `index` as RGB; frames between the last one asked for and it are skipped."""
+        if self._frames is None:
+            self._frames = decode(self._info, index, deinterlace=self._deinterlace)
+            self._next = index
+        for frame in self._frames:
+            self._next += 1
+            if self._next > index:
+                device = next(self._net.parameters()).device
+                planes = upload(frame.planes, device)
+                return to_rgb(planes, self._info.layout, self._info.color)
+        raise RenderError(
+            f"The film ends before frame {index}.",
+            "It gave more frames when it was surveyed.",
+            "Check that nothing changes the file, and run the command again.",
+        )

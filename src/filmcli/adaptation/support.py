@@ -1,0 +1,139 @@
+"""Which triplets of a scene are lessons, which are held out to judge, and where they are cropped.
+
+A triplet is named by its middle frame. They are spread over the whole scene, and in every part of
+it the liveliest is taken. Left out are those that teach nothing or the wrong thing: stills, held
+frames, uneven times, and frames unlike both neighbours (flashes, damage).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from filmcli.adaptation.lessons import Triplets
+
+STILL = 0.5
+"""Grey levels of mean change from frame to frame, under which there is no motion to learn."""
+
+LEAST = 3
+"""Triplets, under which there is nothing to hold out: two to learn from, one to judge by."""
+
+MARGIN_PX = 16
+"""Edge of a crop that does not count: motion brings in there what the crop cannot know."""
+
+
+SMALLEST_CROP_PX = 64
+"""Side of the smallest crop, and of the smallest film: less leaves little inside the margins."""
+
+
+class Choice(NamedTuple):
+    """Indices of middle frames, rising."""
+
+    support: list[int]
+    held_out: list[int]
+
+
+def choose(
+    times: Sequence[Fraction],
+    motion: Sequence[float],
+    scene: tuple[int, int],
+    support: int,
+    held_out: int,
+) -> Choice | str:
+    """Choose triplets among the frames `scene[0]` <= i < `scene[1]` of a film.
+
+    `motion[i]` is how much frame i differs from the one before, in grey levels; 0 for a repeated
+    frame. Returns at most `support` and `held_out` triplets, or in words why there are none.
+    """
+    first, last = scene
+    if last - first < LEAST + 2:
+        return "too few frames"
+    lively = [
+        i
+        for i in range(first + 1, last - 1)
+        if min(motion[i], motion[i + 1]) > STILL and 0.25 <= phase(times, i) <= 0.75
+    ]
+    if len(lively) < LEAST:
+        return "no motion"
+    parts = np.array_split(np.array(lively), min(len(lively), support + held_out))
+    chosen = [int(max(part, key=lambda i: (motion[i] + motion[i + 1], -i))) for part in parts]
+    judges = max(1, min(held_out, len(chosen) // 3))
+    places = {(2 * judge + 1) * len(chosen) // (2 * judges) for judge in range(judges)}
+    return Choice(
+        [index for place, index in enumerate(chosen) if place not in places],
+        [chosen[place] for place in sorted(places)],
+    )
+
+
+def phase(times: Sequence[Fraction], middle: int) -> float:
+    """Return where frame `middle` stands between its neighbours, strictly between 0 and 1."""
+    before, at, after = times[middle - 1 : middle + 2]
+    return float((at - before) / (after - before))
+
+
+def gather(
+    middles: Sequence[int],
+    frame_at: Callable[[int], Tensor],
+    times: Sequence[Fraction],
+    crop_px: int,
+    seed: int,
+) -> dict[int, Triplets]:
+    """Return the triplet around each of `middles` (rising), cropped; damaged ones are left out.
+
+    `frame_at(i)` is frame i as RGB `(1, 3, H, W)`, asked for once each, in rising order; at most
+    three are held. Crops have sides of `crop_px`, in small films of half the picture's, so that
+    adapting to them costs no more pictures. Their place is drawn by `seed` and the middle's index.
+    """
+    found: dict[int, Triplets] = {}
+    held: dict[int, Tensor] = {}
+    for middle in middles:
+        around = range(middle - 1, middle + 2)
+        held = {i: held[i] if i in held else frame_at(i) for i in around}
+        left, here, right = held.values()
+        if not _is_damaged(left, here, right):
+            rng = np.random.default_rng((seed, middle))
+            height, width = left.shape[-2:]
+            side = max(SMALLEST_CROP_PX, min(crop_px, math.isqrt(height * width) // 32 * 16))
+            rows, columns = _place((right - left).abs(), side, rng)
+            found[middle] = Triplets(
+                left[..., rows, columns].clone(),
+                here[..., rows, columns].clone(),
+                right[..., rows, columns].clone(),
+                torch.tensor([phase(times, middle)], device=left.device),
+                MARGIN_PX if max(height, width) > side else 0,
+            )
+    return found
+
+
+def stack(triplets: Sequence[Triplets]) -> Triplets:
+    """Return triplets of one size and margin as one batch."""
+    left, middle, right, at = (torch.cat(parts) for parts in list(zip(*triplets, strict=True))[:4])
+    return Triplets(left, middle, right, at, triplets[0].margin)
+
+
+def _is_damaged(left: Tensor, middle: Tensor, right: Tensor) -> bool:
+    """True for a frame further from the mean of its neighbours than these from each other.
+
+    Even motion so fast that the three have nothing in common stays well under this.
+    """
+    alone = float((middle - (left + right) / 2).abs().mean())
+    return not alone <= float((right - left).abs().mean()) + 2 / 255
+
+
+def _place(change: Tensor, crop_px: int, rng: np.random.Generator) -> tuple[slice, slice]:
+    """Return where to crop a frame, drawn in proportion to the `change` `(1, 3, H, W)` inside."""
+    height, width = change.shape[-2:]
+    rows, columns = min(height, crop_px), min(width, crop_px)
+    step = max(1, crop_px // 4)
+    inside = F.avg_pool2d(change.mean(dim=1, keepdim=True), (rows, columns), step)[0, 0]
+    weights = inside.double().cpu().numpy().ravel() + 1e-6
+    chosen = int(rng.choice(weights.size, p=weights / weights.sum()))
+    row, column = divmod(chosen, inside.shape[1])
+    return slice(row * step, row * step + rows), slice(column * step, column * step + columns)

@@ -1,0 +1,185 @@
+"""A film's scenes, one after the other, from the file; and what is kept of them on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from filmcli.adaptation.film import FilmAdapter, recipe_of
+from filmcli.adaptation.lessons import Questions, Score
+from filmcli.adaptation.scene import Recipe, SceneAdaptation, scenes_of
+from filmcli.adaptation.store import Writer, adapted_path, find, is_ours, key_facts
+from filmcli.frames import Layout, Planes
+from filmcli.network.film import Film, FilmConfig
+from filmcli.network.weights import Weights
+from filmcli.video.decode import thumbnails
+from filmcli.video.probe import probe
+from tests.clips import write_film
+
+GRAY = Layout("gray", "gray")
+CUTS = (12, 15)
+TINY = FilmConfig(
+    "tiny", filters=2, flow_filters=(2, 2, 2), flow_convs=(1, 1, 1), pyramid_levels=4,
+    fusion_levels=3, specialized_levels=2, sub_levels=2, head="blend", phase_plane=True,
+)  # fmt: skip
+RECIPE = Recipe(
+    learning_rate=0.01, crop_px=64, support=4, subset="fusion", questions=Questions(1, 0.2)
+)
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Three scenes of 12, 3 and 12 frames, each brightening evenly over a texture of its own."""
+    frames: list[Planes] = []
+    for scene, length in enumerate((12, 3, 12)):
+        texture = np.random.default_rng(scene).integers(0, 120, (72, 80))
+        frames += [((texture + 4 * i).astype(np.uint8),) for i in range(length)]
+    return write_film(tmp_path_factory.mktemp("film") / "a.mkv", frames, GRAY)
+
+
+@pytest.fixture(scope="module")
+def net() -> Film:
+    torch.manual_seed(0)
+    net = Film(TINY).requires_grad_(False)
+    nn.init.constant_(net.fuse.output_conv.bias, 0.03)  # a brightness that is off
+    return net
+
+
+def adapter(film: str, net: Film, recipe: Recipe = RECIPE) -> FilmAdapter:
+    info = probe(film)
+    times = [thumbnail.time for thumbnail in thumbnails(info)]
+    scenes = scenes_of(times, CUTS, [4.0] * len(times))
+    return FilmAdapter(net, info, scenes, recipe)
+
+
+def digest(net: Film) -> str:
+    total = hashlib.sha256()
+    for value in net.state_dict().values():
+        total.update(value.numpy().tobytes())
+    return total.hexdigest()
+
+
+def test_scenes_lie_between_the_cuts() -> None:
+    times = [Fraction(i, 24) for i in range(27)]
+    scenes = scenes_of(times, CUTS, [0.0] * 27)
+    bounds = [(scene.number, scene.first, scene.last) for scene in scenes]
+    assert bounds == [(0, 0, 12), (1, 12, 15), (2, 15, 27)]
+
+
+def test_each_scene_is_adapted_from_its_own_frames(film: str, net: Film) -> None:
+    before = digest(net)
+    with adapter(film, net) as film_adapter:
+        results = [film_adapter.scene(number) for number in range(3)]
+        params = film_adapter.params(2)
+    assert [result.why for result in results] == ["", "too few frames", ""]
+    assert [result.frames for result in results] == [12, 3, 12]
+    for result in (results[0], results[2]):
+        assert result.before is not None
+        assert result.after is not None
+        assert result.after.doubled > result.before.doubled + 1
+    assert params is not None
+    for name, delta in (results[2].deltas or {}).items():
+        own = net.get_parameter(name)
+        assert torch.equal(params[name], own + delta.float())
+    assert digest(net) == before
+
+
+def test_a_run_that_begins_later_finds_the_same(film: str, net: Film) -> None:
+    with adapter(film, net) as whole, adapter(film, net) as resumed:
+        whole.scene(0)
+        first, again = whole.params(2), resumed.params(2)
+    assert first is not None
+    assert again is not None
+    for name, value in first.items():
+        assert torch.equal(value, again[name])
+
+
+def test_parameters_of_a_scene_stay_the_same_object(film: str, net: Film) -> None:
+    """The doorway knows by it that what it has computed still holds."""
+    with adapter(film, net) as film_adapter:
+        assert film_adapter.params(0) is film_adapter.params(0)
+        assert film_adapter.params(1) is None
+
+
+def test_learned_rates_are_used_where_there_are_some() -> None:
+    bare = Weights("film-xs", {}, {}, "")
+    assert recipe_of(bare, 3).rates is None
+    assert recipe_of(bare, 3).steps == 3
+    rates = ({"w": torch.ones(())},)
+    assert recipe_of(replace(bare, rates=rates), 1).rates is rates
+
+
+def test_what_is_written_comes_back(film: str, net: Film, tmp_path: Path) -> None:
+    with adapter(film, net) as film_adapter:
+        results = [film_adapter.scene(number) for number in range(3)]
+    path = str(tmp_path / "a.adapted.safetensors")
+    with Writer(path, "key") as writer:
+        for result in results:
+            writer.add(result)
+        assert os.listdir(tmp_path) == []
+        writer.done()
+    assert os.listdir(tmp_path) == ["a.adapted.safetensors"]
+    stored = find(path, "key")
+    assert stored is not None
+    assert len(stored) == 3
+    for result in results:
+        again = stored.scene(result.scene)
+        assert replace(again, deltas=None) == replace(result, deltas=None)
+        assert (again.deltas or {}).keys() == (result.deltas or {}).keys()
+        for name, delta in (result.deltas or {}).items():
+            assert torch.equal(delta, (again.deltas or {})[name])
+    with FilmAdapter(net, probe(film), [], RECIPE, stored=stored) as from_disk:
+        params = from_disk.params(2)
+    with adapter(film, net) as anew:
+        for name, value in (anew.params(2) or {}).items():
+            assert torch.equal(value, (params or {})[name])
+
+
+def test_another_key_or_another_file_is_of_no_use(tmp_path: Path) -> None:
+    path = tmp_path / "a.adapted.safetensors"
+    assert find(str(path), "key") is None
+    path.write_text("no tensors")
+    assert find(str(path), "key") is None
+    assert not is_ours(str(path))
+    result = SceneAdaptation(0, 5, None, Score(30.0, 31.0), None, 0.5, "no motion")
+    with Writer(str(path), "key") as writer:
+        writer.add(result)
+        writer.done()
+    assert is_ours(str(path))
+    assert find(str(path), "other") is None
+    stored = find(str(path), "key")
+    assert stored is not None
+    assert stored.scene(0) == result
+
+
+def test_a_run_that_is_cut_short_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), Writer(str(tmp_path / "a"), "key") as writer:
+        writer.add(SceneAdaptation(0, 5, {"w": torch.ones(3).half()}))
+        raise KeyboardInterrupt
+    assert os.listdir(tmp_path) == []
+
+
+def test_the_key_tells_all_that_matters_and_is_the_same_again() -> None:
+    facts = key_facts("a" * 64, Recipe(), CUTS, True)
+    assert facts == key_facts("a" * 64, Recipe(rates=[{"w": 1.0}]), CUTS, True)
+    others = [
+        key_facts("b" * 64, Recipe(), CUTS, True),
+        key_facts("a" * 64, Recipe(steps=2), CUTS, True),
+        key_facts("a" * 64, Recipe(seed=1), CUTS, True),
+        key_facts("a" * 64, Recipe(), (12,), True),
+        key_facts("a" * 64, Recipe(), CUTS, False),
+    ]
+    assert facts not in others
+    assert "0x" not in str(facts)  # no address in memory
+
+
+def test_the_adaptation_stands_beside_the_film() -> None:
+    assert adapted_path("films/a b.c.mp4") == "films/a b.c.adapted.safetensors"

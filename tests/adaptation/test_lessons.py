@@ -1,0 +1,133 @@
+"""What the network is asked: both questions, what counts of the answer, and what is reused."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from filmcli.adaptation.lessons import Lesson, Questions, Triplets, making, score
+from filmcli.losses import charbonnier
+from filmcli.network.film import CONFIGS, Film
+from filmcli.network.voxelflow import VoxelFlow
+
+
+class Shifted(nn.Module):
+    """Blends by the phase and adds its one parameter."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.offset = nn.Parameter(torch.zeros(()))
+
+    def forward(self, left: Tensor, right: Tensor, phase: Tensor) -> Tensor:
+        at = phase[:, None, None, None]
+        return (1 - at) * left + at * right + self.offset
+
+
+def flat(*levels: float, size: int = 4, margin: int = 0, phase: float = 0.5) -> Triplets:
+    left, middle, right = (torch.full((1, 3, size, size), level) for level in levels)
+    return Triplets(left, middle, right, torch.tensor([phase]), margin)
+
+
+def noise(side: int = 64, batch: int = 1, seed: int = 0) -> Triplets:
+    generator = torch.Generator().manual_seed(seed)
+    frames = (torch.rand(batch, 3, side, side, generator=generator) for _ in range(3))
+    return Triplets(*frames, torch.full((batch,), 0.5))  # type: ignore[misc]
+
+
+def film() -> Film:
+    torch.manual_seed(0)
+    net = Film(CONFIGS["film-xs"]).requires_grad_(False)
+    nn.init.normal_(net.fuse.output_conv.weight, std=0.05)
+    return net
+
+
+@pytest.mark.parametrize(
+    ("questions", "expected"),
+    [
+        # made from 0 and 0.8 at the middle: 0.4, true 0.5
+        (Questions(1, 0), 0.1),
+        # 0.25 and 0.65 are made first, then 0.45
+        (Questions(0, 1), 0.05),
+        (Questions(1, 2), 0.2),
+    ],
+)
+def test_both_questions_by_hand(questions: Questions, expected: float) -> None:
+    net = Shifted()
+    lesson = Lesson(net, flat(0.0, 0.5, 0.8), questions, ["offset"])
+    assert lesson.loss({}).item() == pytest.approx(expected, abs=1e-4)
+
+
+def test_the_phase_of_uneven_times_counts() -> None:
+    lesson = Lesson(Shifted(), flat(0.0, 0.25, 1.0, phase=0.25), Questions(1, 0), ["offset"])
+    assert lesson.loss({}).item() == pytest.approx(1e-3)  # Charbonnier's foot
+
+
+def test_the_gradient_passes_through_both_generations_of_the_cycle() -> None:
+    # the offset enters the first generation and the second: 0.45 + 2 c
+    offset = torch.zeros((), requires_grad=True)
+    lesson = Lesson(Shifted(), flat(0.0, 0.5, 0.8), Questions(0, 1), ["offset"])
+    (gradient,) = torch.autograd.grad(lesson.loss({"offset": offset}), offset)
+    assert gradient.item() == pytest.approx(-2.0, rel=1e-3)
+
+
+def test_the_margin_neither_teaches_nor_counts() -> None:
+    triplets = flat(0.2, 0.2, 0.2, size=8, margin=2)
+    triplets.middle[..., :2, :] = 1.0
+    assert Lesson(Shifted(), triplets, Questions(), []).loss({}).item() == pytest.approx(2e-3)
+    assert score(Shifted(), {}, [triplets]) == (100.0, 100.0)
+
+
+def test_score_by_hand() -> None:
+    # off by 0.1 and 0.05
+    found = score(Shifted(), {}, [flat(0.0, 0.5, 0.8)])
+    assert found.doubled == pytest.approx(20.0, abs=1e-3)
+    assert found.cycle == pytest.approx(-20 * math.log10(0.05), abs=1e-3)
+
+
+def test_the_score_of_broken_parameters_is_nan() -> None:
+    found = score(Shifted(), {"offset": torch.tensor(math.nan)}, [flat(0.0, 0.5, 0.8)])
+    assert math.isnan(found.doubled)
+    assert math.isnan(found.cycle)
+
+
+@pytest.mark.parametrize("questions", [Questions(1, 0), Questions(0, 1), Questions(1, 0.5)])
+def test_what_is_done_once_changes_nothing(questions: Questions) -> None:
+    net, triplets = film(), noise()
+    params = {
+        name: (value + 0.01).requires_grad_()
+        for name, value in net.named_parameters()
+        if name.startswith("fuse.")
+    }
+    cached = Lesson(net, triplets, questions, list(params))
+    # a name outside the fusion: nothing may be done in advance
+    plain = Lesson(net, triplets, questions, [*params, "extract"])
+    torch.testing.assert_close(cached.loss(params), plain.loss(params), atol=1e-5, rtol=1e-4)
+    ours = torch.autograd.grad(cached.loss(params), list(params.values()))
+    theirs = torch.autograd.grad(plain.loss(params), list(params.values()))
+    for mine, other in zip(ours, theirs, strict=True):
+        # warping without gradients sums in another order, and leaky ReLUs have a kink
+        assert (mine - other).norm() <= 1e-2 * other.norm()
+
+
+def test_frozen_features_and_flows_are_computed_once() -> None:
+    net, triplets = film(), noise()
+    calls = []
+    net.extract.register_forward_hook(lambda *_: calls.append(1))
+    lesson = Lesson(net, triplets, Questions(1, 0), ["fuse.output_conv.bias"])
+    for _ in range(3):
+        lesson.loss({"fuse.output_conv.bias": torch.zeros(4)})
+    assert len(calls) == 2  # left and right
+
+
+@pytest.mark.parametrize("build", [film, VoxelFlow])
+def test_any_network_of_films_call_signature_can_be_asked(build: type) -> None:
+    net, triplets = build(), noise(batch=2)
+    params = {name: value.detach() for name, value in net.named_parameters()}
+    make = making(net, triplets.left, triplets.right, triplets.phase, list(params))
+    torch.testing.assert_close(make(params), net(triplets.left, triplets.right, triplets.phase))
+    loss = Lesson(net, triplets, Questions(1, 0), list(params)).loss(params)
+    made = net(triplets.left, triplets.right, triplets.phase)
+    torch.testing.assert_close(loss, charbonnier(made, triplets.middle))

@@ -1,0 +1,129 @@
+"""Adapting to a scene: it helps where it can, and never harms."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from fractions import Fraction
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from filmcli.adaptation.lessons import Questions, Score
+from filmcli.adaptation.scene import Recipe, Scene, adapt_scene, applied, verdict
+from filmcli.network.film import CONFIGS, Film
+
+TIMES = [Fraction(i, 24) for i in range(60)]
+
+
+class Tinted(nn.Module):
+    """A blend that has learned a wrong tint; the scene can teach it the right one."""
+
+    def __init__(self, tint: float) -> None:
+        super().__init__()
+        self.tint = nn.Parameter(torch.full((3,), tint))
+
+    def forward(self, left: Tensor, right: Tensor, phase: Tensor) -> Tensor:
+        at = phase[:, None, None, None]
+        return (1 - at) * left + at * right + self.tint[:, None, None]
+
+
+def fading(i: int) -> Tensor:
+    """Every pixel brightens evenly, so the blend is right."""
+    ramp = torch.linspace(0.1, 0.5, 96).expand(1, 3, 80, 96)
+    return ramp + i / 120
+
+
+def scene(frames: int = 30, motion: float = 2.0) -> Scene:
+    return Scene(4, 0, frames, TIMES, [motion] * len(TIMES))
+
+
+RECIPE = Recipe(learning_rate=0.01, crop_px=64)
+
+
+def test_a_wrong_tint_is_unlearned_and_the_network_stays_as_it_is() -> None:
+    net = Tinted(0.02)
+    result = adapt_scene(net, scene(), fading, replace(RECIPE, steps=2))
+    assert result.deltas is not None
+    assert result.why == ""
+    assert (result.scene, result.frames) == (4, 30)
+    assert applied(net, result.deltas)["tint"].abs().max() < 2e-3
+    assert result.before is not None
+    assert result.after is not None
+    # off by 0.02, and by 0.04 after two generations
+    assert result.before.doubled == pytest.approx(-20 * math.log10(0.02), abs=0.05)
+    assert result.before.cycle == pytest.approx(-20 * math.log10(0.04), abs=0.05)
+    assert result.after.doubled > result.before.doubled + 15
+    assert torch.equal(net.tint, torch.full((3,), 0.02))
+
+
+def test_a_step_that_overshoots_is_dropped() -> None:
+    result = adapt_scene(Tinted(0.001), scene(), fading, replace(RECIPE, learning_rate=0.1))
+    assert result.deltas is None
+    assert result.why == "no gain on held-out frames"
+    assert result.before is not None
+    assert result.after is not None
+    assert result.after.doubled < result.before.doubled
+
+
+def test_a_step_to_nowhere_is_dropped() -> None:
+    recipe = replace(RECIPE, rule="sgd", learning_rate=math.inf)
+    result = adapt_scene(Tinted(0.01), scene(), fading, recipe)
+    assert result.deltas is None
+    assert result.why == "diverged"
+
+
+@pytest.mark.parametrize(
+    ("found", "recipe", "why"),
+    [
+        (scene(frames=4), RECIPE, "too few frames"),
+        (scene(motion=0.0), RECIPE, "no motion"),
+        (scene(), replace(RECIPE, steps=0), "no steps"),
+    ],
+)
+def test_scenes_that_teach_nothing_are_passed_over(found: Scene, recipe: Recipe, why: str) -> None:
+    def never(i: int) -> Tensor:
+        raise AssertionError(f"frame {i} was decoded for nothing")
+
+    result = adapt_scene(Tinted(0.1), found, never, recipe)
+    assert (result.deltas, result.before, result.why) == (None, None, why)
+
+
+def test_flickering_and_tiny_scenes_are_passed_over() -> None:
+    def flicker(i: int) -> Tensor:
+        return torch.full((1, 3, 80, 96), 0.2 + 0.5 * (i % 2))
+
+    assert adapt_scene(Tinted(0.1), scene(), flicker, RECIPE).why == "no even motion"
+    small = adapt_scene(Tinted(0.1), scene(), lambda i: fading(i)[..., :40, :], RECIPE)
+    assert small.why == "too small"
+
+
+def test_film_learns_and_says_the_same_twice() -> None:
+    torch.manual_seed(0)
+    net = Film(CONFIGS["film-xs"]).requires_grad_(False)
+    nn.init.constant_(net.fuse.output_conv.bias, 0.03)  # a brightness that is off
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    recipe = Recipe(learning_rate=0.01, crop_px=64, subset="tail", questions=Questions(1, 0.5))
+    first, again = (adapt_scene(net, scene(), fading, recipe) for _ in range(2))
+    assert first.deltas is not None
+    assert again.deltas is not None
+    assert first.deltas.keys() == again.deltas.keys()
+    for name, value in first.deltas.items():
+        assert torch.equal(value, again.deltas[name])
+    assert first.after == again.after
+    for name, value in net.state_dict().items():
+        assert torch.equal(value, before[name])
+
+
+@pytest.mark.parametrize(
+    ("after", "why"),
+    [
+        (Score(30.1, 32.1), ""),
+        (Score(30.3, 31.9), "no gain on held-out frames"),  # better on the mean, worse on one
+        (Score(30.01, 32.01), "no gain on held-out frames"),  # within the margin
+        (Score(math.nan, 40.0), "diverged"),
+    ],
+)
+def test_the_verdict_asks_for_a_margin_on_both_questions(after: Score, why: str) -> None:
+    assert verdict(Score(30.0, 32.0), after, margin_db=0.05) == why

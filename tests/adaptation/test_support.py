@@ -1,0 +1,158 @@
+"""Which triplets of a scene are chosen, and where they are cropped."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from filmcli.adaptation.support import LEAST, MARGIN_PX, STILL, Choice, choose, gather, stack
+
+TIMES = [Fraction(i, 24) for i in range(400)]
+
+
+@given(
+    first=st.integers(0, 50),
+    length=st.integers(1, 120),
+    support=st.integers(2, 16),
+    held_out=st.integers(1, 4),
+    seed=st.integers(0, 1000),
+)
+def test_triplets_lie_in_the_scene_move_and_are_never_both(
+    first: int, length: int, support: int, held_out: int, seed: int
+) -> None:
+    motion = np.random.default_rng(seed).uniform(0, 2, len(TIMES)).tolist()
+    choice = choose(TIMES, motion, (first, first + length), support, held_out)
+    if isinstance(choice, str):
+        return
+    both = [*choice.support, *choice.held_out]
+    assert len(set(both)) == len(both) >= LEAST
+    assert len(both) <= support + held_out
+    assert 1 <= len(choice.held_out) <= held_out
+    assert choice.support == sorted(choice.support)
+    for middle in both:
+        assert first < middle < first + length - 1
+        assert min(motion[middle], motion[middle + 1]) > STILL
+
+
+def test_a_whole_scene_is_covered_and_its_liveliest_frames_taken() -> None:
+    motion = [1.0] * 100
+    for lively in (13, 50, 87):
+        motion[lively] = 9.0
+    choice = choose(TIMES, motion, (0, 100), support=8, held_out=2)
+    assert isinstance(choice, Choice)
+    both = sorted([*choice.support, *choice.held_out])
+    assert both[0] < 12
+    assert both[-1] > 86
+    assert max(np.diff(both)) < 30
+    # the change of 9 is between frames 12 and 13, and so on: a triplet around each of them
+    for lively in (13, 50, 87):
+        assert lively in both or lively - 1 in both
+
+
+@pytest.mark.parametrize(
+    ("length", "level", "why"), [(4, 2.0, "too few frames"), (60, 0.1, "no motion")]
+)
+def test_why_there_are_none(length: int, level: float, why: str) -> None:
+    assert choose(TIMES, [level] * 100, (0, length), 8, 2) == why
+
+
+def test_the_least_scene_gives_two_lessons_and_a_judge() -> None:
+    choice = choose(TIMES, [2.0] * 9, (2, 7), 8, 3)
+    assert isinstance(choice, Choice)
+    assert len(choice.support) == 2
+    assert len(choice.held_out) == 1
+
+
+def test_uneven_times_are_left_out() -> None:
+    times = [Fraction(i, 10) for i in range(12)]
+    times[6:] = [time + 1 for time in times[6:]]
+    choice = choose(times, [2.0] * 12, (0, 12), 16, 2)
+    assert isinstance(choice, Choice)
+    assert not {5, 6} & {*choice.support, *choice.held_out}
+
+
+def moving(i: int, size: tuple[int, int] = (96, 128)) -> Tensor:
+    """A bright square that moves by 3 px a frame over grey."""
+    frame = torch.full((1, 3, *size), 0.5)
+    frame[..., 40:60, 3 * i : 3 * i + 20] = 1.0
+    return frame
+
+
+def test_each_frame_is_asked_for_once_in_rising_order() -> None:
+    asked: list[int] = []
+
+    def frame_at(i: int) -> Tensor:
+        asked.append(i)
+        return moving(i)
+
+    found = gather([2, 3, 7, 9], frame_at, TIMES, 64, seed=0)
+    assert asked == [1, 2, 3, 4, 6, 7, 8, 9, 10]
+    assert list(found) == [2, 3, 7, 9]
+
+
+def test_crops_show_the_same_place_and_what_moves() -> None:
+    for seed in range(10):
+        left, middle, right, phase, margin = gather([5], moving, TIMES, 64, seed)[5]
+        assert left.shape == middle.shape == right.shape == (1, 3, 64, 64)
+        assert phase.item() == 0.5
+        assert margin == MARGIN_PX
+        assert (right - left).abs().max() > 0.4
+        # moved by 3 px in the crop too: where the frame before has ended, this one goes on
+        assert (middle != left).any()
+        assert torch.equal(middle[..., :-3], right[..., 3:])
+
+
+@pytest.mark.parametrize(
+    ("size", "crop", "margin"),
+    [
+        ((60, 64), (60, 64), 0),  # smaller than the smallest crop: whole, and all of it counts
+        ((96, 128), (64, 64), MARGIN_PX),
+        ((180, 320), (112, 112), MARGIN_PX),  # half of 240, in steps of 16
+        ((480, 854), (256, 256), MARGIN_PX),
+    ],
+)
+def test_crops_are_of_half_the_picture_at_most(
+    size: tuple[int, int], crop: tuple[int, int], margin: int
+) -> None:
+    found = gather([5], lambda i: moving(i, size), TIMES, 256, 0)[5]
+    assert found.left.shape == (1, 3, *crop)
+    assert found.margin == margin
+
+
+def test_crops_are_the_same_for_the_same_seed() -> None:
+    first, again = (gather([4, 8], moving, TIMES, 64, 7) for _ in range(2))
+    for middle in first:
+        assert torch.equal(first[middle].left, again[middle].left)
+
+
+def test_flashes_and_damage_are_left_out() -> None:
+    def frame_at(i: int) -> Tensor:
+        return torch.ones(1, 3, 96, 128) if i == 6 else moving(i)
+
+    # the flash stands between like neighbours; as a neighbour it is no better
+    assert 6 not in gather([6], frame_at, TIMES, 64, 0)
+    assert 3 in gather([3, 6], frame_at, TIMES, 64, 0)
+    broken = gather([3], lambda i: moving(i) * (float("nan") if i == 3 else 1), TIMES, 64, 0)
+    assert broken == {}
+
+
+def test_unrelated_frames_are_fast_motion_and_stay() -> None:
+    def frame_at(i: int) -> Tensor:
+        return torch.rand(1, 3, 96, 128, generator=torch.Generator().manual_seed(i))
+
+    assert 3 in gather([3], frame_at, TIMES, 64, 0)
+
+
+def test_stacked_triplets_keep_their_phase_and_margin() -> None:
+    found = gather([3, 8], moving, TIMES, 64, 0)
+    batch = stack(list(found.values()))
+    assert batch.left.shape == (2, 3, 64, 64)
+    assert batch.phase.tolist() == [0.5, 0.5]
+    assert batch.margin == MARGIN_PX
+    assert torch.equal(batch.right[1:], found[8].right)
