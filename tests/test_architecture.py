@@ -28,6 +28,7 @@ FLOORS = {
     "adaptation": 2,
     "render": 2,
     "upsample": 3,
+    "adapt": 3,
     "job": 3,
     "comparison": 3,
     "training": 3,
@@ -36,7 +37,12 @@ FLOORS = {
     "__main__": 5,
 }
 # Stories that are told with the help of another on their floor.
-NEIGHBOURS = {("upsample", "job"), ("training", "evaluation")}
+NEIGHBOURS = {
+    ("upsample", "job"),
+    ("training", "evaluation"),
+    ("adapt", "job"),  # the fingerprint of a film
+    ("adapt", "evaluation"),  # the built-in film, where none is given
+}
 TORCH_FREE = ("video", "scenes", "timing", "frames", "prefetch", "errors", "cli", "job")
 
 FILES = sorted(SOURCE.rglob("*.py"))

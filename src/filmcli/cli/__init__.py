@@ -15,7 +15,7 @@ from filmcli import __version__
 from filmcli.cli.console import show_error
 from filmcli.errors import FilmcliError
 
-COMMANDS = ("upsample", "probe", "compare", "doctor")
+COMMANDS = ("upsample", "adapt", "probe", "compare", "doctor")
 
 _INTERRUPTED, _TERMINATED = 130, 143
 

@@ -49,6 +49,13 @@ def _refuse_collisions(pairs: Sequence[tuple[str, str | None]]) -> None:
             )
 
 
+def films_here() -> list[str]:
+    """Return the films that lie in the current folder itself, in natural order."""
+    return sorted(
+        (name for name in os.listdir() if _is_film(name) and os.path.isfile(name)), key=_natural
+    )
+
+
 def _is_folder(output: str) -> bool:
     return output.endswith(os.sep) or os.path.isdir(output)
 
@@ -71,10 +78,13 @@ def _expand(given: str, output: str | None) -> Iterator[tuple[str, str | None]]:
 def _films_below(folder: str) -> Iterator[str]:
     for parent, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in names:
-            is_film = os.path.splitext(name)[1].lower() in FILM_EXTENSIONS
-            if is_film and not name.startswith(".") and not _OURS.search(name):
-                yield os.path.join(parent, name)
+        yield from (os.path.join(parent, name) for name in names if _is_film(name))
+
+
+def _is_film(name: str) -> bool:
+    """True for a name that films have, but neither hidden nor one of our own outputs."""
+    is_film = os.path.splitext(name)[1].lower() in FILM_EXTENSIONS
+    return is_film and not name.startswith(".") and not _OURS.search(name)
 
 
 def _natural(path: str) -> list[tuple[int, str]]:

@@ -1,0 +1,178 @@
+"""`filmcli adapt`: fit the network to every scene of a film, say what it gained, keep the deltas.
+
+    probe -> survey -> scenes -> adapt each -> FILM.adapted.safetensors
+
+`filmcli upsample --steps N` with the same weights and steps then finds the deltas beside the film
+and does not compute them again; its result is the same with or without.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from filmcli.adaptation.film import FilmAdapter, adaptable, recipe_of
+from filmcli.adaptation.scene import Scene, SceneAdaptation, adapt_scene, scenes_of
+from filmcli.adaptation.store import Writer, adapted_path, find, is_ours, key_facts
+from filmcli.errors import MachineError, OutputExistsError
+from filmcli.evaluation import clip
+from filmcli.job import fingerprint
+from filmcli.network.weights import load
+from filmcli.scenes import survey
+from filmcli.timing import steady
+from filmcli.video.decode import thumbnails
+from filmcli.video.probe import probe
+
+DEMONSTRATION = "the built-in film"
+_DEMONSTRATION_PX = 128
+_DEMONSTRATION_RATE = 24
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a user may ask for; the names mean what they mean for `upsample`."""
+
+    steps: int = 1
+    weights: str | None = None
+    cuts: str = "auto"
+    deinterlace: bool = True
+    device: str = "auto"
+
+
+@dataclass(frozen=True)
+class Surveying:
+    """Some frames of the first pass are read."""
+
+    source: str
+    done: int
+
+
+@dataclass(frozen=True)
+class SceneDone:
+    """One of `scenes` scenes was adapted to, or left."""
+
+    source: str
+    scene: SceneAdaptation
+    scenes: int
+
+
+@dataclass(frozen=True)
+class Result:
+    """All scenes of a film are done; `output` is None if nothing was written.
+
+    `skipped` says that an earlier run had found the same.
+    """
+
+    source: str
+    output: str | None
+    scenes: int
+    kept: int
+    seconds: float
+    skipped: bool = False
+
+
+Event = Surveying | SceneDone | Result
+Report = Callable[[Event], None]
+
+
+def adapt_film(path: str, settings: Settings, report: Report) -> Result:
+    """Adapt to every scene of the film at `path` and write the deltas beside it.
+
+    `report` hears of every scene. Raises a `FilmcliError` for whatever a user can cause.
+    """
+    started = time.monotonic()
+    info = probe(path)
+    weights = load(settings.weights)
+    output = adapted_path(path)
+    _check_output(output)
+    found = survey(
+        thumbnails(info),
+        settings.cuts,
+        progress=lambda done: report(Surveying(path, done)),
+    )
+    times = steady(found.times, info.time_base)
+    scenes = scenes_of(times, found.cuts, found.motion.tolist())
+    recipe = recipe_of(weights, settings.steps)
+    facts = key_facts(weights.sha256, recipe, found.cuts, settings.deinterlace)
+    key = fingerprint(path, facts)
+    stored = find(output, key)
+    net = adaptable(weights, settings.device)
+    kept = 0
+    with (
+        FilmAdapter(
+            net, info, scenes, recipe, deinterlace=settings.deinterlace, stored=stored
+        ) as adapter,
+        Writer(output, key) as writer,
+    ):
+        for scene in scenes:
+            result = adapter.scene(scene.number)
+            kept += result.deltas is not None
+            report(SceneDone(path, result, len(scenes)))
+            if stored is None:
+                writer.add(result)
+        if stored is None:
+            writer.done()
+    seconds = time.monotonic() - started
+    return Result(path, output, len(scenes), kept, seconds, skipped=stored is not None)
+
+
+def adapt_demonstration(settings: Settings, report: Report) -> Result:
+    """Adapt to both scenes of a film that is drawn on the spot; nothing is written."""
+    started = time.monotonic()
+    weights = load(settings.weights)
+    net = adaptable(weights, settings.device)
+    device = next(net.parameters()).device
+    recipe = recipe_of(weights, settings.steps)
+    scenes = _drawn_scenes()
+    kept = 0
+    for scene in scenes:
+
+        def frame_at(index: int, times: Sequence[Fraction] = scene.times) -> Tensor:
+            drawn = torch.from_numpy(_draw(times[index])).to(device)
+            return drawn.permute(2, 0, 1)[None].float() / 255  # (1, 3, H, W)
+
+        result = adapt_scene(net, scene, frame_at, recipe)
+        kept += result.deltas is not None
+        report(SceneDone(DEMONSTRATION, result, len(scenes)))
+    return Result(DEMONSTRATION, None, len(scenes), kept, time.monotonic() - started)
+
+
+def _draw(at: Fraction) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    return clip.picture(at, _DEMONSTRATION_PX, _DEMONSTRATION_PX)
+
+
+def _drawn_scenes() -> list[Scene]:
+    """Return the first two scenes of the built-in film, with the motion that a survey would see."""
+    end = clip.CUTS[1]
+    times = [Fraction(i, _DEMONSTRATION_RATE) for i in range(int(end * _DEMONSTRATION_RATE))]
+    motion, last = [], None
+    for at in times:
+        grey = _draw(at).mean(axis=2)
+        motion.append(0.0 if last is None else float(np.abs(grey - last).mean()))
+        last = grey
+    cut = times.index(clip.CUTS[0])
+    return [Scene(0, 0, cut, times, motion), Scene(1, cut, len(times), times, motion)]
+
+
+def _check_output(output: str) -> None:
+    """Refuse a name that something else has, and a folder that cannot be written to."""
+    if os.path.lexists(output) and not is_ours(output):
+        raise OutputExistsError(
+            f"{output} exists already",
+            "it was not written by filmcli adapt",
+            "move it away; only its own files are replaced",
+        )
+    folder = os.path.dirname(output) or "."
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise MachineError(
+            f"cannot write {output}",
+            f"no permission to create files in {folder}",
+            "copy the film into a folder of yours",
+        )

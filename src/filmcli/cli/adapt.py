@@ -1,0 +1,151 @@
+"""`filmcli adapt`: fit the network to the scenes of films, and show what that gained."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from filmcli.cli.console import JsonTeller, library_warnings, printable, show_error
+from filmcli.cli.inputs import films, films_here
+from filmcli.errors import FilmcliError
+
+if TYPE_CHECKING:
+    from filmcli.adapt import Event, Result, Settings
+    from filmcli.adaptation.scene import SceneAdaptation
+
+_HEAD = "scene   frames   doubled gap, dB       cycle, dB          seconds"
+
+
+@click.command()
+@click.argument("inputs", nargs=-1, metavar="[INPUT...]", type=click.Path())
+@click.option(
+    "--steps", type=click.IntRange(0, 1000), default=1, show_default=True, metavar="N",
+    help="Steps of adaptation.",
+)  # fmt: skip
+@click.option("-w", "--weights", metavar="NAME|PATH", help="Other weights than the shipped ones.")
+@click.option(
+    "--cuts",
+    default="auto",
+    metavar="auto|off|NUMBER|FILE",
+    help="Where scenes change. A number in 0..1: lower finds more.",
+)
+@click.option(
+    "--deinterlace", type=click.Choice(["auto", "off"]), default="auto", show_default=True
+)
+@click.option(
+    "-d", "--device", default="auto", show_default=True, help="auto, cuda, cuda:1, mps, cpu."
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line on standard output.")
+def adapt(inputs: tuple[str, ...], as_json: bool, deinterlace: str, **options: Any) -> int:
+    """Fit the network to each scene of films and say what it gained.
+
+    \b
+    filmcli adapt in.mp4 --steps 1    a table, and in.adapted.safetensors
+    filmcli adapt                     the films of this folder, or a built-in one
+
+    The scores are of frames that the film has and adaptation did not see: made from their
+    neighbours (doubled gap), and from frames half-way to them (cycle). A scene that does not gain
+    on both keeps the weights it had. `filmcli upsample --steps N` uses what was written.
+    """
+    from filmcli.adapt import Settings
+
+    settings = Settings(deinterlace=deinterlace == "auto", **options)
+    teller = _JsonTable() if as_json else _Table()
+    with library_warnings():
+        chosen = [path for path, _ in films(inputs, None)] if inputs else films_here()
+        if not chosen:
+            click.echo("no film given, none in this folder: taking a built-in one", err=True)
+            return _demonstrate(settings, teller)
+        if not inputs:
+            click.echo(f"no film given: taking the {len(chosen)} of this folder", err=True)
+        return _each(chosen, settings, teller)
+
+
+def _demonstrate(settings: Settings, teller: _Table) -> int:
+    from filmcli.adapt import adapt_demonstration
+
+    teller(adapt_demonstration(settings, teller))
+    return 0
+
+
+def _each(paths: Sequence[str], settings: Settings, teller: _Table) -> int:
+    """Do one film after the other; a failed one does not stop the rest."""
+    from filmcli.adapt import adapt_film
+
+    code = 0
+    for path in paths:
+        try:
+            teller(adapt_film(path, settings, teller))
+        except FilmcliError as error:
+            teller.fail(path, error)
+            code = error.exit_code if len(paths) == 1 else 1
+    return code
+
+
+class _Table:
+    """Prints a row for every scene as it is done."""
+
+    def __init__(self) -> None:
+        self._source: str | None = None
+
+    def __call__(self, event: Event) -> None:
+        """Hear of one event."""
+        from filmcli.adapt import Result, SceneDone
+
+        if isinstance(event, SceneDone):
+            if event.source != self._source:
+                self._source = event.source
+                click.echo(f"{printable(event.source)}\n{_HEAD}")
+            click.echo(_row(event.scene))
+        elif isinstance(event, Result):
+            click.echo(_last_line(event))
+
+    def fail(self, path: str, error: FilmcliError) -> None:  # noqa: ARG002
+        """Show why a film was not adapted to."""
+        show_error(error)
+
+
+class _JsonTable(_Table):
+    """The same as one JSON object a line."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._json = JsonTeller()
+
+    def __call__(self, event: Event) -> None:
+        """Hear of one event."""
+        from filmcli.adapt import Result, SceneDone
+
+        if isinstance(event, SceneDone):
+            facts = {**vars(event.scene), "kept": event.scene.deltas is not None}
+            del facts["deltas"]
+            scores = {name: facts[name] and facts[name]._asdict() for name in ("before", "after")}
+            self._json.tell("scene", source=event.source, **{**facts, **scores})
+        elif isinstance(event, Result):
+            self._json.tell("done", **vars(event))
+
+    def fail(self, path: str, error: FilmcliError) -> None:
+        """Tell why a film was not adapted to, to program and person."""
+        self._json.tell("error", source=path, exit_code=error.exit_code, text=str(error))
+        show_error(error)
+
+
+def _row(scene: SceneAdaptation) -> str:
+    columns = [f"{scene.scene + 1:5d}", f"{scene.frames:6d}"]
+    for which in range(2):
+        scores = [f"{score[which]:.2f}" for score in (scene.before, scene.after) if score]
+        columns.append(f"{' -> '.join(scores):18s}")
+    columns.append(f"{scene.seconds:7.1f}")
+    columns.append(f"base weights: {scene.why}" if scene.deltas is None else "adapted")
+    return "   ".join(columns)
+
+
+def _last_line(result: Result) -> str:
+    of = f"{result.kept} of {result.scenes} scene{'s' * (result.scenes != 1)} adapted"
+    if result.output is None:
+        return f"{of} in {result.seconds:.1f} s; nothing was written"
+    how = "as found before" if result.skipped else f"in {result.seconds:.1f} s"
+    return f"{of}, {how}: {printable(os.fspath(result.output))}"

@@ -1,0 +1,96 @@
+"""`filmcli adapt` as people run it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from filmcli.network.film import CONFIGS, Film
+from filmcli.network.weights import save
+from tests.clips import pattern
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A fresh film-xs with a tint: it blends, and there is something to unlearn."""
+    torch.manual_seed(0)
+    net = Film(CONFIGS["film-xs"])
+    nn.init.constant_(net.fuse.output_conv.bias, 0.05)
+    path = tmp_path_factory.mktemp("weights") / "tinted.safetensors"
+    save(str(path), "film-xs", net.state_dict())
+    return str(path)
+
+
+def filmcli(*args: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "filmcli", "adapt", *args],
+        capture_output=True, text=True, cwd=cwd, stdin=subprocess.DEVNULL, check=False,
+    )  # fmt: skip
+
+
+def test_a_film_gets_its_table_and_its_file(tmp_path: Path, weights: str) -> None:
+    pattern(tmp_path / "in.mp4", 0.5)
+    done = filmcli("in.mp4", "--steps", "2", "-w", weights, "--cuts", "off", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0] == "in.mp4"
+    assert lines[2].split()[:2] == ["1", "12"]
+    assert lines[2].count("->") == 2
+    assert lines[2].endswith("adapted")
+    assert lines[3].startswith("1 of 1 scene adapted")
+    assert sorted(os.listdir(tmp_path)) == ["in.adapted.safetensors", "in.mp4"]
+    # the same again is known already; other steps are not
+    again = filmcli("in.mp4", "--steps", "2", "-w", weights, "--cuts", "off", cwd=tmp_path)
+    assert again.stdout.splitlines()[2] == lines[2]
+    assert "as found before" in again.stdout
+    before = (tmp_path / "in.adapted.safetensors").read_bytes()
+    other = filmcli("in.mp4", "--steps", "1", "-w", weights, "--cuts", "off", cwd=tmp_path)
+    assert "as found before" not in other.stdout
+    assert (tmp_path / "in.adapted.safetensors").read_bytes() != before
+
+
+def test_without_a_film_the_folders_are_taken_as_json(tmp_path: Path, weights: str) -> None:
+    pattern(tmp_path / "a.mkv", 0.2)  # five frames, the least that can be adapted to
+    pattern(tmp_path / "b.2x.mkv", 0.2)  # an output of ours
+    (tmp_path / "deeper").mkdir()
+    pattern(tmp_path / "deeper" / "c.mkv", 0.2)
+    done = filmcli("--json", "-w", weights, "--cuts", "off", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "1 of this folder" in done.stderr
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line["event"] for line in told] == ["scene", "done"]
+    assert told[0]["source"] == "a.mkv"
+    assert told[0]["frames"] == 5
+    assert told[0]["kept"] == (told[0]["why"] == "")
+    assert told[0]["before"]["doubled"] > 10
+    assert told[1]["output"] == "a.adapted.safetensors"
+
+
+def test_without_any_film_a_built_in_one_is_taken(tmp_path: Path, weights: str) -> None:
+    done = filmcli("--steps", "1", "-w", weights, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "taking a built-in one" in done.stderr
+    assert done.stdout.count("->") == 4
+    assert "nothing was written" in done.stdout
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("args", "code"), [(["none.mp4"], 3), (["in.mp4", "--steps", "-1"], 2), (["in.mp4"], 4)]
+)
+def test_what_cannot_be_done_is_said_in_one_error(
+    tmp_path: Path, weights: str, args: list[str], code: int
+) -> None:
+    pattern(tmp_path / "in.mp4", 0.2)
+    (tmp_path / "in.adapted.safetensors").write_text("something of somebody else's")
+    done = filmcli(*args, "-w", weights, cwd=tmp_path)
+    assert done.returncode == code
+    assert "Traceback" not in done.stderr
+    assert (tmp_path / "in.adapted.safetensors").read_text().startswith("something")
