@@ -21,7 +21,7 @@ from zipfile import BadZipFile, ZipFile
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialize
 from torch import Tensor
 
 from filmcli.errors import InputError, MachineError
@@ -115,7 +115,8 @@ def save(
     strings = {**(metadata or {}), "format": FORMAT, "config": config}
     tensors = {name: t.detach().to("cpu", dtype).contiguous() for name, t in state_dict.items()}
     partial = f"{path}.partial"
-    save_file(tensors, partial, strings)
+    with open(partial, "wb") as file:  # safetensors' own writer makes files only we may read
+        file.write(serialize(tensors, strings))
     os.replace(partial, path)
 
 
