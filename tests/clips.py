@@ -83,8 +83,11 @@ def write_vfr(
     even = write_film(f"{path}.even.mkv", frames, layout, 1000)  # a tick is a millisecond
     table = "".join(f"if(eq(N,{k}),{ms}," for k, ms in enumerate(times_ms))
     stamp = f"{table}0{')' * len(times_ms)}"
-    ffmpeg("-i", f"file:{even}", "-c", "copy", "-bsf:v", f"setts=ts='{stamp}'", f"file:{path}")
-    Path(even).unlink()
+    timed = f"{path}.timed.mkv"
+    ffmpeg("-i", f"file:{even}", "-c", "copy", "-bsf:v", f"setts=ts='{stamp}'", f"file:{timed}")
+    ffmpeg("-i", f"file:{timed}", "-c", "copy", f"file:{path}")
+    for passing in (even, timed):
+        Path(passing).unlink()
     return str(path)
 
 

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from filmcli.errors import InputError, RenderError
 from filmcli.frames import Frame, VideoInfo
 from filmcli.video.pixels import EXACT_FLAGS, plan_pixels
-from filmcli.video.probe import read_packets, source_args, source_name
-from filmcli.video.process import Child, command
+from filmcli.video.probe import read_packets, source_args
+from filmcli.video.process import Child, FileName, command
 
 _log = logging.getLogger(__name__)
 
@@ -114,7 +114,7 @@ def _last_packet_duration(info: VideoInfo) -> Fraction | None:
 def _film(info: VideoInfo) -> Any:
     # Without re-made filter graphs a change of size in mid-film is scaled to the first size.
     options = {"noautorotate": None, "reinit_filter": 0, **source_args()}
-    return ffmpeg.input(source_name(info.path), **options)[str(info.stream.index)]
+    return ffmpeg.input(FileName(info.path), **options)[str(info.stream.index)]
 
 
 def _planar(info: VideoInfo, film: Any) -> Any:

@@ -23,7 +23,7 @@ import numpy as np
 from filmcli.errors import MachineError, RenderError, UsageError
 from filmcli.frames import Color, Layout, Planes, VideoInfo
 from filmcli.video.pixels import EXACT_FLAGS, layout_of
-from filmcli.video.process import Child, ask, command
+from filmcli.video.process import Child, FileName, ask, command
 
 _ENCODERS = {
     "x264": "libx264",
@@ -298,7 +298,7 @@ class SegmentWriter(_Writer):
         self._path = path
         pix_fmt, _ = output_pix_fmt(info, encoding)
         film = _pipeline(info, encoding, pix_fmt, rate).output(
-            "file:" + path,
+            FileName(path),
             format="nut",
             vcodec=encoding.encoder,
             pix_fmt=pix_fmt,
@@ -374,8 +374,8 @@ def check_encoding(info: VideoInfo, encoding: Encoding, rate: Fraction, output: 
                 error.why,
                 "Choose another --codec, --pix-fmt, --preset, or other --ffmpeg-args.",
             ) from error
-        film = ffmpeg.input("file:" + segment)
-        answer = ask(command(film.output(f"file:{folder}/film{container}", vcodec="copy")))
+        film = ffmpeg.input(FileName(segment))
+        answer = ask(command(film.output(FileName(f"{folder}/film{container}"), vcodec="copy")))
         if answer.code != 0:
             raise UsageError(
                 f"A {container or 'nameless'} file cannot hold {encoding.codec} video.",

@@ -19,8 +19,8 @@ import ffmpeg
 from filmcli.errors import InputError, RenderError, VerifyError
 from filmcli.frames import VideoInfo
 from filmcli.video.encode import Encoding
-from filmcli.video.probe import probe, read_packets, read_report, source_args, source_name
-from filmcli.video.process import Child, command
+from filmcli.video.probe import probe, read_packets, read_report, source_args
+from filmcli.video.process import Child, FileName, command
 from filmcli.video.streams import EXPERIMENTAL, Carried, StreamPlan
 
 _MP4 = (".mp4", ".m4v", ".mov")
@@ -58,7 +58,7 @@ def join(
         itsoffset=_seconds(start),
     )
     old = ffmpeg.input(
-        source_name(os.path.abspath(info.path)),
+        FileName(os.path.abspath(info.path)),
         itsoffset=_seconds(_NUDGE[info.container.startswith("mpeg")] - info.start_time),
         **source_args(),
     )
@@ -116,7 +116,7 @@ def _output(
     if start > _LATE_SECONDS:
         # ffmpeg waits 10 s for the first picture; beyond that it would write the sound unsorted.
         words["max_interleave_delta"] = 0
-    return ffmpeg.output(*maps, "file:" + os.path.abspath(output), **words)
+    return ffmpeg.output(*maps, FileName(os.path.abspath(output)), **words)
 
 
 def _coder_words(at: int, item: Carried, stretch: Fraction, start: Fraction) -> dict[str, str]:

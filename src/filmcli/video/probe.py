@@ -20,7 +20,7 @@ import ffmpeg
 from filmcli.errors import InputError
 from filmcli.frames import Color, FieldOrder, StreamInfo, VideoInfo
 from filmcli.video.pixels import plan_pixels
-from filmcli.video.process import Answer, ask, command
+from filmcli.video.process import Answer, FileName, ask, command
 
 MAX_PIXELS = 1 << 27
 """Largest picture that is read: 134 megapixels, four times 8K; a liar's header claims 900."""
@@ -50,9 +50,9 @@ def source_args() -> dict[str, str | int]:
     }
 
 
-def source_name(path: str) -> str:
-    """`path` as ffmpeg must be given it: no protocol, option or pattern can hide in a name."""
-    return "file:" + path
+def source_name(path: str) -> FileName:
+    """`path` as ffmpeg must be given it."""
+    return FileName(path)
 
 
 def probe(path: str) -> VideoInfo:
@@ -152,7 +152,7 @@ def read_report(path: str, *wanted: str) -> dict[str, Any]:
     options = [word for key, value in source_args().items() for word in (f"-{key}", str(value))]
     args = ["ffprobe", "-hide_banner", "-v", "error", "-of", "json", *wanted, *options]
     try:
-        answer = ask([*args, "-i", source_name(path)], _HEADER_LIMIT_SECONDS)
+        answer = ask([*args, "-i", FileName(path)], _HEADER_LIMIT_SECONDS)
     except TimeoutError as error:
         raise _no_film(path, f"Its header keeps ffprobe busy for ever ({error}).") from error
     try:
@@ -165,7 +165,7 @@ def read_report(path: str, *wanted: str) -> dict[str, Any]:
 
 
 def _reason(path: str, answer: Answer) -> str:
-    words = answer.words.replace(source_name(path), "the file")
+    words = answer.words.replace(FileName(path), "the file")
     if "not on whitelist" in words:
         return "It looks like a playlist, a still picture, subtitles or text, not like a film."
     return f"ffprobe says: {words}" if words else "ffprobe does not know its format."
@@ -280,7 +280,7 @@ def _fields(
 
 def _is_combed(path: str, index: int) -> bool:
     """Whether the first 4 s of pictures that claim to be interlaced really show combs."""
-    film = ffmpeg.input(source_name(path), **source_args())[str(index)]
+    film = ffmpeg.input(FileName(path), **source_args())[str(index)]
     look = film.filter("idet").output("-", format="null", t=4)
     words = ask(command(look)).words
     count = re.search(r"Multi frame detection: TFF: *(\d+) BFF: *(\d+) Progressive: *(\d+)", words)

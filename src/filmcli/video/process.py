@@ -53,6 +53,20 @@ def command(pipeline: Any, *last: str) -> list[str]:
     return [program, *quiet, *words, *last, name]
 
 
+class FileName(str):
+    """A path as ffmpeg must be given it: no protocol, option or pattern can hide in a name.
+
+    ffmpeg-python hashes str(name), which must be encodable; names of films need not be.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, path: str) -> FileName:
+        return super().__new__(cls, "file:" + path)
+
+    __str__ = str.__repr__
+
+
 class Child:
     """A running program: `stdin`/`stdout` are raw binary pipes where asked for, else closed.
 

@@ -17,8 +17,8 @@ import ffmpeg
 
 from filmcli.errors import UsageError
 from filmcli.frames import StreamInfo, VideoInfo
-from filmcli.video.probe import read_report, source_args, source_name
-from filmcli.video.process import ask, command
+from filmcli.video.probe import read_report, source_args
+from filmcli.video.process import FileName, ask, command
 
 CONTAINERS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".ts", ".m2ts", ".nut")
 """Endings of the files that can be written: each keeps the time of every picture."""
@@ -124,11 +124,11 @@ def _takes(info: VideoInfo, extension: str, items: list[Carried]) -> bool:
     items = [item for item in items if item.stream.kind != "data"]
     if not items:
         return True
-    film = ffmpeg.input(source_name(info.path), t=0, **source_args())
+    film = ffmpeg.input(FileName(info.path), t=0, **source_args())
     coders = {f"c:{at}": item.coder for at, item in enumerate(items)}
     maps = [film[str(item.stream.index)] for item in items]
     with tempfile.TemporaryDirectory(prefix="filmcli-") as folder:
-        out = ffmpeg.output(*maps, f"file:{folder}/film{extension}", **coders)
+        out = ffmpeg.output(*maps, FileName(f"{folder}/film{extension}"), **coders)
         bold = EXPERIMENTAL if all(item.coder == "copy" for item in items) else ()
         return ask(command(out, *bold)).code == 0
 
