@@ -118,7 +118,7 @@ def test_frozen_features_and_flows_are_computed_once() -> None:
     net.extract.register_forward_hook(lambda *_: calls.append(1))
     lesson = Lesson(net, triplets, Questions(1, 0), ["fuse.output_conv.bias"])
     for _ in range(3):
-        lesson.loss({"fuse.output_conv.bias": torch.zeros(4)})
+        lesson.loss({"fuse.output_conv.bias": torch.zeros(8)})
     assert len(calls) == 2  # left and right
 
 

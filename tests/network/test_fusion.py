@@ -94,12 +94,30 @@ def test_mask_and_residual_by_hand() -> None:
     fusion = two_levels("blend")
     with torch.no_grad():
         fusion.get_parameter("output_conv.weight").zero_()
-        fusion.get_parameter("output_conv.bias").copy_(torch.tensor([2.0, 0.1, 0.2, 0.3]))
+        fusion.get_parameter("output_conv.bias").copy_(
+            torch.tensor([2.0, 0.1, 0.2, 0.3, 0, 0, 0, 0])
+        )
     left, right, flows = still(torch.zeros(1, 3, 4, 4), 8, 8)
     left.images[0] = torch.ones(1, 3, 8, 8)
     made = fusion(left, right, flows, HALF)
     mask = 1 / (1 + torch.exp(torch.tensor(-2.0)))
     assert torch.allclose(made[0, :, 0, 0], mask + torch.tensor([0.1, 0.2, 0.3]))
+
+
+def test_decoder_can_correct_the_flows_of_the_blend() -> None:
+    fusion = two_levels("blend")
+    with torch.no_grad():
+        fusion.get_parameter("output_conv.weight").zero_()
+        fusion.get_parameter("output_conv.bias")[4:] = torch.tensor([2.0, 0.0, 0.0, -1.0])
+    left, right, flows = still(torch.zeros(1, 3, 4, 4), 8, 8)
+    columns, rows = (
+        torch.arange(8.0).expand(1, 3, 8, 8),
+        torch.arange(8.0)[:, None].expand(1, 3, 8, 8),
+    )
+    left.images[0], right.images[0] = columns.contiguous(), rows.contiguous()
+    made = fusion(left, right, flows, HALF)[0, 0]
+    expected = (columns[0, 0] + 2 + rows[0, 0] - 1) / 2  # left from 2 px right, right from 1 px up
+    assert torch.allclose(made[1:, :6], expected[1:, :6], atol=1e-5)
 
 
 def test_phase_reaches_the_decoder_only_as_a_plane() -> None:

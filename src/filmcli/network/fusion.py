@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from filmcli.network.features import FramePyramids, conv
 from filmcli.network.flow import FlowPyramids
-from filmcli.network.pyramids import warp_all
+from filmcli.network.pyramids import warp, warp_all
 
 Head = Literal["rgb", "blend"]
 
@@ -30,7 +30,8 @@ class Fusion(nn.Module):
     `feature_channels[i]` is the width of feature level i, `widths[i]` that of the decoder
     there; the coarsest level has no decoder of its own, so `widths` is one shorter.
     Head "rgb" is a free picture; "blend" is mask * warped left + (1 - mask) * warped
-    right + residual, where a fresh network's mask is 1 - phase and its residual 0.
+    right + residual, warped once more by corrected flows. A fresh network's mask is
+    1 - phase, its residual and corrections 0.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class Fusion(nn.Module):
                 nn.ModuleList([expand, conv(aligned + width, width, 3), conv(width, width, 3)])
             )
             below = width
-        self.output_conv = nn.Conv2d(below, 3 if head == "rgb" else 4, 1)
+        self.output_conv = nn.Conv2d(below, 3 if head == "rgb" else 8, 1)
         if head == "rgb":
             nn.init.xavier_uniform_(self.output_conv.weight)
         else:
@@ -84,7 +85,11 @@ class Fusion(nn.Module):
             aligned.append([*from_left, *from_right, torch.cat(motion, dim=1)])
         out = self._decode(aligned, like=left.features[0])
         if self.head == "blend":
-            out = _blend(out, warped_left[0], warped_right[0], time)
+            # The flows are anchored at the wrong frames; the decoder, which sees both sides,
+            # can put them right.
+            to_left = flows.backward[0] * time + out[:, 4:6].float()
+            to_right = flows.forward[0] * (1 - time) + out[:, 6:8].float()
+            out = _blend(out, warp(left.images[0], to_left), warp(right.images[0], to_right), time)
         return Synthesis(out, warped_left, warped_right)
 
     def _decode(self, aligned: list[list[Tensor]], like: Tensor) -> Tensor:
@@ -113,7 +118,7 @@ def _join(parts: list[Tensor], like: Tensor) -> Tensor:
 
 
 def _blend(out: Tensor, warped_left: Tensor, warped_right: Tensor, time: Tensor) -> Tensor:
-    """Return the picture of the "blend" head from `(B, 4, H, W)`: mask logit and residual."""
+    """Return the picture of the "blend" head from `(B, 8, H, W)`: mask logit and residual first."""
     # The logit of 1 - phase makes the fresh mask 1 - phase; the bound keeps it finite.
     mask = torch.sigmoid(out[:, :1].float() + torch.logit(1 - time, eps=1e-6))
-    return mask * warped_left + (1 - mask) * warped_right + out[:, 1:].float()
+    return mask * warped_left + (1 - mask) * warped_right + out[:, 1:4].float()
