@@ -11,11 +11,17 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
+from torch import Tensor
+
 from filmcli import __version__
+from filmcli.adaptation.film import FilmAdapter, adaptable, recipe_of
+from filmcli.adaptation.scene import Scene, SceneAdaptation, scenes_of
+from filmcli.adaptation.store import adapted_path, find, key_facts
 from filmcli.frames import Planes, VideoInfo
 from filmcli.job import Job, check_output, fingerprint, open_job, output_path, unfinished
 from filmcli.network.interpolator import Interpolator
@@ -59,6 +65,7 @@ class Settings:
     `fps` is a rate or a multiple ("60", "59.94", "2x"); None means 2x, or the source's own rate
     when `slow` stretches time. `cuts` is "auto", "off", a threshold in (0, 1] or a file of cuts.
     `codec` None chooses by the source, and so do `crf`, `preset` and `pix_fmt` by the codec.
+    `steps` says how far the network is adapted to every scene, 0 that it is not.
     """
 
     fps: str | None = None
@@ -72,6 +79,7 @@ class Settings:
     pix_fmt: str | None = None
     ffmpeg_args: tuple[str, ...] = ()
     audio: bool = True
+    steps: int = 0
     deinterlace: bool = True
     device: str = "auto"
     precision: str = "auto"
@@ -103,6 +111,17 @@ class Plan:
     encoding: Encoding
     device: str
     notices: Sequence[str]
+    scenes: Sequence[Scene]
+    steps: int
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """The network was adapted to one of `scenes` scenes, or that was given up."""
+
+    source: str
+    scene: SceneAdaptation
+    scenes: int
 
 
 @dataclass(frozen=True)
@@ -130,8 +149,9 @@ class Result:
     skipped: bool = False
 
 
-Event = Surveying | Plan | Progress | Result
+Event = Surveying | Plan | Adapted | Progress | Result
 Report = Callable[[Event], None]
+ParamsOf = Callable[[int], Mapping[str, Tensor] | None]
 
 
 def upsample(path: str, settings: Settings | None = None, report: Report | None = None) -> Result:
@@ -167,6 +187,7 @@ class _Request:
     output: str
     encoding: Encoding
     streams: StreamPlan | None
+    weights: Weights
     interpolator: Interpolator
     key: str
     finished: bool
@@ -184,7 +205,7 @@ def _prepare(path: str, settings: Settings) -> _Request:
     weights = load(settings.weights)
     interpolator = _interpolator(info, weights, settings)
     key = fingerprint(path, _settings_of_key(settings, encoding, weights))
-    request = _Request(settings, info, rate, "-", encoding, None, interpolator, key, False)
+    request = _Request(settings, info, rate, "-", encoding, None, weights, interpolator, key, False)
     if settings.output == "-":
         return request
     output = output_path(path, _label(rate, settings), settings.output)
@@ -209,11 +230,13 @@ def _encoding(info: VideoInfo, settings: Settings) -> Encoding:
 def _settings_of_key(settings: Settings, encoding: Encoding, weights: Weights) -> dict[str, str]:
     """Everything that changes the pictures or the sound, and nothing that does not."""
     asked = ("fps", "slow", "cuts", "deinterlace", "audio")
+    adaptation = recipe_of(weights, settings.steps).spelled() if settings.steps else ""
     return {
         "version": __version__,
         "ffmpeg": ffmpeg_version(),
         "weights": weights.sha256,
         "encoding": repr(encoding),
+        "adaptation": adaptation,
         **{name: str(getattr(settings, name)) for name in asked},
     }
 
@@ -252,6 +275,8 @@ def _plan(request: _Request, report: Report) -> Plan:
         encoding=request.encoding,
         device=request.interpolator.describe(),
         notices=notices,
+        scenes=scenes_of(times, found.cuts, found.motion.tolist()),
+        steps=settings.steps,
     )
 
 
@@ -313,12 +338,15 @@ def _render_segments(request: _Request, plan: Plan, job: Job, report: Report) ->
         return
     first, _ = source_span(plan.timeline, plan.segments[todo[0]])
     frames = decode(request.info, first, deinterlace=request.settings.deinterlace)
-    with prefetch(frames, _DECODED_AHEAD) as ahead:
+    with (
+        prefetch(frames, _DECODED_AHEAD) as ahead,
+        _adaptation(request, plan, report) as params_of,
+    ):
         reel = Reel(ahead, first)
         for index in todo:
             part, rate = job.part(index), plan.timeline.rate
             with SegmentWriter(part, request.info, request.encoding, rate) as writer:
-                for planes in _pictures(request, plan, index, reel, report):
+                for planes in _pictures(request, plan, index, reel, params_of, report):
                     writer.write(planes)
             job.finish(index)
 
@@ -329,20 +357,44 @@ def _stream(request: _Request, plan: Plan, report: Report) -> None:
     frames = decode(request.info, deinterlace=request.settings.deinterlace)
     with (
         prefetch(frames, _DECODED_AHEAD) as ahead,
+        _adaptation(request, plan, report) as params_of,
         StreamWriter(request.info, encoding, plan.timeline.rate) as writer,
     ):
         reel = Reel(ahead, 0)
         for index in range(len(plan.segments)):
-            for planes in _pictures(request, plan, index, reel, report):
+            for planes in _pictures(request, plan, index, reel, params_of, report):
                 writer.write(planes)
 
 
+@contextmanager
+def _adaptation(request: _Request, plan: Plan, report: Report) -> Iterator[ParamsOf]:
+    """Give the parameters to render each scene with, in rising order; None for the weights' own."""
+    settings = request.settings
+    if not settings.steps:
+        yield lambda _: None
+        return
+    cuts = [scene.first for scene in plan.scenes[1:]]
+    recipe = recipe_of(request.weights, settings.steps)
+    facts = key_facts(request.weights.sha256, recipe, cuts, settings.deinterlace)
+    with FilmAdapter(
+        adaptable(request.weights, settings.device),
+        request.info,
+        plan.scenes,
+        recipe,
+        deinterlace=settings.deinterlace,
+        stored=find(adapted_path(plan.source), fingerprint(plan.source, facts)),
+        on_scene=lambda scene: report(Adapted(plan.source, scene, len(plan.scenes))),
+    ) as adapter:
+        yield adapter.params
+
+
 def _pictures(
-    request: _Request, plan: Plan, index: int, reel: Reel, report: Report
+    request: _Request, plan: Plan, index: int, reel: Reel, params_of: ParamsOf, report: Report
 ) -> Iterator[Planes]:
     """The pictures of one segment, telling after each how far the film is."""
-    segment = plan.segments[index]
+    segment, total = plan.segments[index], plan.timeline.count
     slots = plan.timeline.slots(segment.first, segment.last)
-    for done, planes in enumerate(render(reel, slots, request.interpolator), segment.first + 1):
+    made = render(reel, slots, request.interpolator, params_of(segment.scene))
+    for done, planes in enumerate(made, segment.first + 1):
         yield planes
-        report(Progress(plan.source, done, plan.timeline.count, index + 1, len(plan.segments)))
+        report(Progress(plan.source, done, total, index + 1, len(plan.segments)))

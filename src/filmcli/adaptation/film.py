@@ -6,7 +6,7 @@ one scene's triplets are held and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 
 import torch
@@ -42,7 +42,8 @@ def recipe_of(weights: Weights, steps: int) -> Recipe:
 class FilmAdapter:
     """Gives the adaptation of each scene of a film, in rising order; a context manager.
 
-    A scene that `stored` knows is not adapted again. Leaving ends the reader.
+    A scene that `stored` knows is not adapted again. `on_scene` hears of every scene once.
+    Leaving ends the reader.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class FilmAdapter:
         *,
         deinterlace: bool = True,
         stored: Stored | None = None,
+        on_scene: Callable[[SceneAdaptation], None] | None = None,
     ) -> None:
         self._net = net
         self._info = info
@@ -61,6 +63,7 @@ class FilmAdapter:
         self._recipe = recipe
         self._deinterlace = deinterlace
         self._stored = stored
+        self._on_scene = on_scene
         self._frames: Iterator[Frame] | None = None
         self._next = 0
         self._last: tuple[SceneAdaptation, dict[str, Tensor] | None] | None = None
@@ -92,6 +95,8 @@ class FilmAdapter:
             else:
                 result = adapt_scene(self._net, self._scenes[number], self._frame_at, self._recipe)
             deltas = result.deltas
+            if self._on_scene is not None:
+                self._on_scene(result)
             self._last = (result, None if deltas is None else applied(self._net, deltas))
         return self._last
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from filmcli.cli.console import JsonTeller, library_warnings, printable, show_error
+from filmcli.cli.console import JsonTeller, library_warnings, printable, scene_facts, show_error
 from filmcli.cli.inputs import films, films_here
 from filmcli.errors import FilmcliError
 
@@ -120,10 +120,7 @@ class _JsonTable(_Table):
         from filmcli.adapt import Result, SceneDone
 
         if isinstance(event, SceneDone):
-            facts = {**vars(event.scene), "kept": event.scene.deltas is not None}
-            del facts["deltas"]
-            scores = {name: facts[name] and facts[name]._asdict() for name in ("before", "after")}
-            self._json.tell("scene", source=event.source, **{**facts, **scores})
+            self._json.tell("scene", source=event.source, **scene_facts(event.scene))
         elif isinstance(event, Result):
             self._json.tell("done", **vars(event))
 

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
 
-    from filmcli.upsample import Event, Plan, Progress, Result
+    from filmcli.adaptation.scene import SceneAdaptation
+    from filmcli.upsample import Adapted, Event, Plan, Progress, Result
     from filmcli.video.encode import Encoding
 
 _LINES_EVERY_SECONDS = 30.0
@@ -93,7 +94,7 @@ class Teller:
 
     def __call__(self, event: Event) -> None:
         """Hear of one event."""
-        from filmcli.upsample import Plan, Progress, Result, Surveying
+        from filmcli.upsample import Adapted, Plan, Progress, Result, Surveying
 
         match event:
             case Surveying():
@@ -101,6 +102,8 @@ class Teller:
             case Plan():
                 self.close()
                 self._plan(event)
+            case Adapted():
+                self._adapted(event)
             case Progress():
                 self._progress(event)
             case Result():
@@ -125,6 +128,16 @@ class Teller:
             click.echo(line, err=True)
         for notice in plan.notices:
             click.echo(f"notice: {printable(notice)}", err=True)
+
+    def _adapted(self, event: Adapted) -> None:
+        if self._mode == "lines":
+            scene = event.scene
+            words = scene.why and f"not adapted, {scene.why}"
+            if scene.before and scene.after:
+                scores = f"{scene.before.doubled:.2f} -> {scene.after.doubled:.2f} dB on held-out"
+                words = f"{words or 'adapted'}: {scores} frames, {scene.seconds:.1f}s"
+            place = f"scene {scene.scene + 1}/{event.scenes}"
+            click.echo(f"filmcli: {printable(event.source)} {place} {words}", err=True)
 
     def _progress(self, at: Progress) -> None:
         now = time.monotonic()
@@ -191,8 +204,9 @@ def plan_lines(plan: Plan) -> Iterator[str]:
         f"{info.color.matrix or 'untagged'}   {source} -> {spell_rate(timeline.rate)} fps   "
         f"{clock(float(length))}   {frames} -> {timeline.count} frames"
     )
+    each = f", {plan.steps} steps of adaptation each" if plan.steps else ""
     yield (
-        f"   {scenes} scene{'s' if scenes > 1 else ''}: {plan.kinds['keep']} frames kept, "
+        f"   {scenes} scene{'s' if scenes > 1 else ''}{each}: {plan.kinds['keep']} frames kept, "
         f"{plan.kinds['make']} made, {plan.kinds['hold']} held"
     )
     yield from _hint(plan)
@@ -230,11 +244,13 @@ class JsonTeller:
 
     def __call__(self, event: Event) -> None:
         """Hear of one event; progress is told at most once a second."""
-        from filmcli.upsample import Plan, Progress, Result, Surveying
+        from filmcli.upsample import Adapted, Plan, Progress, Result, Surveying
 
         match event:
             case Surveying():
                 return
+            case Adapted():
+                self.tell("scene", source=event.source, **scene_facts(event.scene))
             case Plan():
                 self.tell("plan", **_plan_facts(event))
             case Progress():
@@ -252,6 +268,14 @@ class JsonTeller:
 
     def close(self) -> None:
         """Nothing is kept open."""
+
+
+def scene_facts(scene: SceneAdaptation) -> dict[str, Any]:
+    """Return what is told of a scene's adaptation to programs."""
+    facts = {**vars(scene), "kept": scene.deltas is not None}
+    del facts["deltas"]
+    scores = {name: facts[name] and facts[name]._asdict() for name in ("before", "after")}
+    return facts | scores
 
 
 def _plan_facts(plan: Plan) -> dict[str, Any]:

@@ -29,6 +29,10 @@ from filmcli.errors import FilmcliError, UsageError
     metavar="auto|off|NUMBER|FILE",
     help="Where scenes change. A number in 0..1: lower finds more.",
 )
+@click.option(
+    "--steps", type=click.IntRange(0, 1000), default=0, show_default=True, metavar="N",
+    help="Steps of adaptation to each scene.",
+)  # fmt: skip
 @click.option("-c", "--codec", help="x264, x265, av1, prores, ffv1, or any ffmpeg encoder.")
 @click.option("--crf", type=float, help="Quality of the encoder, lower is better.  [default: 18]")
 @click.option("--preset", help="Speed of the encoder.  [default: medium]")
