@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from filmcli.errors import FilmcliError, InputError, MachineError
+from filmcli.errors import FilmcliError, MachineError
 from filmcli.network.film import CONFIGS, Film
 from filmcli.network.weights import convert, default_name, load, named_rates, save, shipped
 
@@ -38,7 +38,7 @@ def assert_same(loaded: State, expected: State) -> None:
 
 
 def refusal(path: Path) -> FilmcliError:
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(MachineError) as caught:
         load(str(path))
     assert caught.value.what and caught.value.why and caught.value.do
     assert str(path) in caught.value.what

@@ -24,7 +24,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialize
 from torch import Tensor
 
-from filmcli.errors import InputError, MachineError
+from filmcli.errors import MachineError
 from filmcli.network.archive import read_archive
 from filmcli.network.film import CONFIGS, Film
 
@@ -82,15 +82,15 @@ def shipped(name: str) -> str:
 def load(name_or_path: str | None = None) -> Weights:
     """Return the weights shipped under a name, or those in a file; by default `default_name()`.
 
-    Raises MachineError for an unknown name, InputError for a file that is missing, truncated,
-    would run code if read, or does not fit a configuration.
+    Raises MachineError for an unknown name and for a file that is missing, truncated, would run
+    code if read, or does not fit a configuration.
     """
     name = default_name() if name_or_path is None else name_or_path
     path = name if os.path.exists(name) or os.sep in name or "." in name else shipped(name)
     try:
         sha256 = hashlib.sha256(Path(path).read_bytes()).hexdigest()
     except OSError as error:
-        raise InputError(
+        raise MachineError(
             f"The weights file '{path}' cannot be read.",
             f"{error.strerror}.",
             "Check the path.",
@@ -172,13 +172,13 @@ def _read(path: str) -> tuple[dict[str, Tensor], dict[str, str]]:
                 return read_archive(archive), {}
         return _state_dict(torch.load(path, "cpu", weights_only=True)), {}
     except (SafetensorError, BadZipFile, EOFError, *_MALFORMED) as error:
-        raise InputError(
+        raise MachineError(
             f"The weights file '{path}' is damaged or is not a weights file.",
             str(error).partition("\n")[0] or "It ends too early.",
             "Copy it again, or give a .safetensors, .pt, .pth or .npz file.",
         ) from error
     except UnpicklingError as error:
-        raise InputError(
+        raise MachineError(
             f"The weights file '{path}' holds Python objects besides tensors.",
             "Reading them would run code from the file, which filmcli never does.",
             "Save the network's state_dict() instead, best as safetensors.",
@@ -229,10 +229,10 @@ def _take_rates(tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], ...]:
 
 
 def _check(path: str, tensors: Mapping[str, Tensor], named: str | None) -> str:
-    """Return the configuration that `tensors` fit; InputError tells the first that does not."""
+    """Return the configuration that `tensors` fit; MachineError tells the first that does not."""
     if named is not None and named not in CONFIGS:
         why = f"It is for a network '{named}'; known are {', '.join(CONFIGS)}."
-        raise InputError(f"The weights in '{path}' fit no network.", why, "Update filmcli.")
+        raise MachineError(f"The weights in '{path}' fit no network.", why, "Update filmcli.")
     mismatches = {
         config: _mismatch(config, tensors) for config in ([named] if named else list(CONFIGS))
     }
@@ -240,7 +240,7 @@ def _check(path: str, tensors: Mapping[str, Tensor], named: str | None) -> str:
         if not mismatch:
             return config
     nearest = max(mismatches, key=lambda config: mismatches[config][0])
-    raise InputError(
+    raise MachineError(
         f"The weights in '{path}' do not fit the network '{nearest}'.",
         mismatches[nearest][1],
         "Give weights that were made for this network.",
