@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 
 from filmcli.errors import InputError, RenderError
 from filmcli.frames import VideoInfo
-from filmcli.video.probe import read_packets, source_args, source_name
-from filmcli.video.process import Child
+from filmcli.video.probe import read_packets, source_args
+from filmcli.video.process import Child, FileName, command
 
 ENDINGS = (".mp4", ".m4v", ".mov", ".mkv")
 """Containers that hold the film and most sound."""
@@ -116,10 +116,9 @@ def _workshop(output: str) -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _run(command: Any, folder: str, progress: Callable[[int], None]) -> None:
+def _run(film: Any, folder: str, progress: Callable[[int], None]) -> None:
     """Run ffmpeg inside `folder`, where an output's name needs no care."""
-    words = ("-nostdin", "-hide_banner", "-v", "error", "-progress", "pipe:1")
-    args = command.global_args(*words).compile()
+    args = command(film, "-v", "error", "-progress", "pipe:1")
     with Child(args, stdout=True, cwd=folder) as child:
         for line in io.BufferedReader(cast(io.FileIO, child.stdout)):
             if line.startswith(b"frame="):
@@ -133,7 +132,7 @@ def _film(info: VideoInfo, queue: int, index: int | None = None) -> Any:
     The queue's length keeps two inputs apart even if they are one file: ffmpeg-python takes
     equal inputs for one.
     """
-    name = source_name(os.path.abspath(info.path))
+    name = FileName(os.path.abspath(info.path))
     file = ffmpeg.input(name, thread_queue_size=queue, **source_args())
     return file[str(info.stream.index if index is None else index)]
 

@@ -1,6 +1,7 @@
 """The real command on films whose every frame tells its number by its brightness."""
 
 import json
+import os
 import subprocess
 import sys
 from fractions import Fraction
@@ -44,6 +45,7 @@ def compare(*words: str | Path) -> subprocess.CompletedProcess[str]:
         [sys.executable, "-m", "filmcli", "compare", *map(str, words)],
         capture_output=True,
         text=True,
+        errors="surrogateescape",
         timeout=60,
         check=False,
     )
@@ -198,12 +200,13 @@ def test_stills_are_evenly_spread(films: tuple[Path, Path], tmp_path: Path) -> N
 
 
 def test_names_may_hold_anything(films: tuple[Path, Path], tmp_path: Path) -> None:
-    strange = tmp_path / "-it's 100%d: [a],\n ü.mp4"
-    strange.write_bytes(films[1].read_bytes())
-    assert compare(films[0], strange).returncode == 0
-    assert (tmp_path / "-it's 100%d: [a],\n ü.compare.mp4").exists()
-    assert compare(films[0], strange, "--stills", "1").returncode == 0
-    assert (tmp_path / "-it's 100%d: [a],\n ü.compare-1.png").exists()
+    for stem in ("-it's 100%d: [a],\n ü", os.fsdecode(b"caf\xe9")):
+        strange = tmp_path / f"{stem}.mp4"
+        strange.write_bytes(films[1].read_bytes())
+        assert compare(films[0], strange).returncode == 0
+        assert (tmp_path / f"{stem}.compare.mp4").exists()
+        assert compare(films[0], strange, "--stills", "1").returncode == 0
+        assert (tmp_path / f"{stem}.compare-1.png").exists()
 
 
 def test_what_exists_is_replaced_only_when_asked(films: tuple[Path, Path], tmp_path: Path) -> None:
