@@ -12,6 +12,7 @@ import queue
 import re
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from itertools import pairwise
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -89,7 +90,7 @@ def last_duration(info: VideoInfo, times: Sequence[Fraction]) -> Fraction:
     it, or the median interval if that one is odd; else 1/25 s. Within a tick of the interval
     before it, the interval itself, which is exact where the container rounds.
     """
-    gaps = [right - left for left, right in zip(times[-50:], times[-49:], strict=False)]
+    gaps = [right - left for left, right in pairwise(times[-50:])]
     usual = Fraction(median(gaps)) if gaps else None
     shown = _last_packet_duration(info)
     if shown is None and "mp4" in info.container and info.duration:
