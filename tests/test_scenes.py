@@ -166,7 +166,7 @@ def test_the_user_can_overrule() -> None:
     assert look(film, [5, 3]).cuts == (3, 5)
     assert look(film, []).cuts == ()
     assert look(film, "0").cuts == tuple(range(1, 36))
-    counts = [len(look(film, number).cuts) for number in (0.05, 0.3, "0.55", 1.0)]
+    counts = [len(look(film, number).cuts) for number in (0.05, 0.3, "0.5", 1.0)]
     assert counts == sorted(counts, reverse=True) and counts[2] == 2
     for wrong in ("1.5", -0.1, "nan", [0], [36], "no-such-file"):
         with pytest.raises(UsageError) as failure:

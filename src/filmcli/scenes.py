@@ -28,13 +28,13 @@ from scenedetect.detectors import ContentDetector
 
 from filmcli.errors import InputError, UsageError
 
-THRESHOLD = 0.55
+THRESHOLD = 0.5
 """Unexplained share from which an interval can be a cut, unless the user names another."""
 
-_CERTAIN = 0.72  # from here a cut stands however wild its surroundings are
-_PROMINENCE = 0.12  # below, it must rise this much above the usual interval around it
+_CERTAIN = 0.66  # from here a cut stands however wild its surroundings are
+_PROMINENCE = 0.3  # below, it must rise this much above the usual interval around it
 _AROUND = 4  # intervals to each side that say what is usual
-_GATE = 22.0  # grey levels of change, per unit of threshold, that earn a closer look
+_GATE = 30.0  # grey levels of change, per unit of threshold, that earn a closer look
 _CONTRAST = 48.0  # standard deviation that every picture is brought to, grey levels
 _FLAT = 1.0  # standard deviation under which a picture is empty: black, white, a card
 _SUDDEN = 4.0  # grey levels of change that can be a cut from or to an empty picture ...
@@ -344,7 +344,8 @@ def _stands_out(score: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Whether a score is certain, or above what is usual around it: explosions stay one scene."""
     padded = np.pad(score, _AROUND)
     windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * _AROUND + 1)
-    usual = np.median(windows, axis=1)
+    # The lower third, not the median: of a run of short shots, half the intervals are cuts.
+    usual = np.partition(windows, _AROUND * 2 // 3, axis=1)[:, _AROUND * 2 // 3]
     return (score >= _CERTAIN) | (score >= usual + _PROMINENCE)
 
 
