@@ -1,0 +1,55 @@
+"""How a network is trained: one recipe, as numbers."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The numbers of a training run; what moved the curve is written in docs/training.md.
+
+    The first `flow_steps` of `steps` train features and flows alone, on known and taught
+    flow; the rest trains everything for the picture. `synthetic_share` is the share of
+    synthetic samples in the two stages.
+    """
+
+    config: str = "film-xs"
+    steps: int = 8000
+    flow_steps: int = 2500
+    batch: int = 8
+    side: int = 128
+    flow_rate: float = 1e-3
+    rate: float = 5e-4
+    final_rate: float = 0.02  # of the stage's rate, where its cosine ends
+    warmup: int = 100
+    weight_decay: float = 1e-4
+    clip_norm: float = 1.0
+    average_decay: float = 0.998
+    synthetic_share: tuple[float, float] = (0.6, 0.35)
+    census_weight: float = 0.0
+    laplacian_weight: float = 0.25
+    warped_weight: float = 0.3  # falls to a tenth over the picture stage
+    flow_weight: float = 0.02  # likewise; per px
+    bfloat16: bool = True
+    seed: int = 0
+
+    def stage(self, step: int) -> tuple[int, float]:
+        """Return the stage of `step` (0 flow, 1 picture) and how far through it is, in [0, 1)."""
+        if step < self.flow_steps:
+            return 0, step / self.flow_steps
+        return 1, (step - self.flow_steps) / max(1, self.steps - self.flow_steps)
+
+    def rate_at(self, step: int) -> float:
+        """Return the learning rate: in each stage a warm-up, then half a cosine."""
+        stage, progress = self.stage(step)
+        peak = self.rate if stage else self.flow_rate
+        begun = step - self.flow_steps if stage else step
+        cosine = self.final_rate + (1 - self.final_rate) * (1 + math.cos(math.pi * progress)) / 2
+        return peak * min(1.0, (begun + 1) / self.warmup) * cosine
+
+    def fading(self, step: int) -> float:
+        """Return the factor of the auxiliary losses: 1, falling to 0.1 over the picture stage."""
+        stage, progress = self.stage(step)
+        return 1 - 0.9 * progress if stage else 1.0

@@ -1,0 +1,54 @@
+"""The endless stream of batches: sample `index` of a seed is always the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from torch.utils.data import DataLoader, Dataset
+
+from filmcli.training.clips import Clip, clip_sample
+from filmcli.training.recipe import Recipe
+from filmcli.training.samples import Batch, Sample, collate
+from filmcli.training.synthetic import Assets, synthetic_sample
+
+PREFETCHED = 8  # batches a worker may run ahead
+
+
+class Material(NamedTuple):
+    """What samples are drawn from; either half may be empty, not both."""
+
+    sources: list[list[Clip]]
+    assets: Assets
+
+
+class _Samples(Dataset[Sample]):
+    def __init__(self, material: Material, recipe: Recipe) -> None:
+        self._material = material
+        self._recipe = recipe
+
+    def __getitem__(self, index: int) -> Sample:
+        recipe = self._recipe
+        rng = np.random.default_rng((recipe.seed, index))
+        stage, _ = recipe.stage(index // recipe.batch)
+        synthetic = rng.random() < recipe.synthetic_share[stage]
+        if not self._material.sources or (synthetic and self._material.assets.photographs):
+            return synthetic_sample(self._material.assets, recipe.side, rng)
+        return clip_sample(self._material.sources, recipe.side, rng)
+
+
+def batches(material: Material, recipe: Recipe, first_step: int, workers: int) -> Iterator[Batch]:
+    """Yield the batches of steps `first_step` to the recipe's last.
+
+    `workers` processes draw ahead (0: in this process); the batches do not depend on it.
+    """
+    loader = DataLoader(
+        _Samples(material, recipe),
+        batch_size=recipe.batch,
+        sampler=range(first_step * recipe.batch, recipe.steps * recipe.batch),
+        num_workers=workers,
+        collate_fn=collate,
+        prefetch_factor=PREFETCHED if workers else None,
+    )
+    yield from loader

@@ -1,0 +1,156 @@
+"""The loop: exact resume, independence of workers, schedules, and a network that learns."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import footage
+import pytest
+import torch
+from safetensors import safe_open
+
+from filmcli.errors import InputError, RenderError, UsageError
+from filmcli.network import weights
+from filmcli.network.film import CONFIGS, Film
+from filmcli.training.loop import Run, flow_terms, picture_terms, train
+from filmcli.training.recipe import Recipe
+from filmcli.training.run import main
+from filmcli.training.stream import Material, batches
+
+RECIPE = Recipe(steps=4, flow_steps=2, batch=2, side=32, bfloat16=False, warmup=2)
+MATERIAL = Material([], footage.assets())
+
+
+def nothing(line: dict[str, float]) -> None:
+    """Report to nobody."""
+
+
+def at(folder: Path, name: str = "w.safetensors", every: int = 2) -> Run:
+    folder.mkdir(exist_ok=True)
+    said = {"recipe": "test", "data": "textures"}
+    return Run(str(folder / name), said, workers=0, report_every=1, save_every=every)
+
+
+def contents(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
+    with safe_open(path, "pt") as file:
+        return file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+
+
+def test_resumes_to_the_same_bits(tmp_path: Path) -> None:
+    train(RECIPE, at(tmp_path / "whole"), MATERIAL, nothing)
+
+    def interrupt(line: dict[str, float]) -> None:
+        if line["step"] == 3:
+            raise KeyboardInterrupt
+
+    broken = at(tmp_path / "broken")
+    with pytest.raises(KeyboardInterrupt):
+        train(RECIPE, broken, MATERIAL, interrupt)
+    train(RECIPE, broken, MATERIAL, nothing)
+    for name in ("w.safetensors", "w.safetensors.checkpoint"):
+        whole, resumed = (contents(tmp_path / run / name) for run in ("whole", "broken"))
+        assert whole[0] == resumed[0]
+        assert whole[1].keys() == resumed[1].keys()
+        assert all(torch.equal(value, resumed[1][key]) for key, value in whole[1].items()), name
+
+
+def test_what_is_written_can_be_loaded_and_begun_with(tmp_path: Path) -> None:
+    run = at(tmp_path / "first")
+    train(RECIPE, run, MATERIAL, nothing)
+    loaded = weights.load(run.output)
+    assert loaded.config == "film-xs"
+    assert loaded.metadata["steps"] == "4"
+    lines = [json.loads(line) for line in Path(f"{run.output}.log").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [1, 2, 3, 4]
+    assert "charbonnier" not in lines[1] and "charbonnier" in lines[2]
+    second = at(tmp_path / "second")
+    still = Recipe(steps=1, flow_steps=0, batch=1, side=32, rate=0.0, bfloat16=False)
+    train(still, Run(second.output, {}, initial=run.output, workers=0), MATERIAL, nothing)
+    again = weights.load(second.output).state_dict
+    assert all(torch.equal(again[name], value) for name, value in loaded.state_dict.items())
+
+
+def test_another_recipe_does_not_resume(tmp_path: Path) -> None:
+    train(RECIPE, at(tmp_path), MATERIAL, nothing)
+    with pytest.raises(UsageError, match="another recipe"):
+        train(Recipe(steps=5), at(tmp_path), MATERIAL, nothing)
+
+
+def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
+    run = at(tmp_path)
+    Path(f"{run.output}.checkpoint").write_bytes(b"\x08" + b"\0" * 20)
+    with pytest.raises(InputError, match="cannot be read"):
+        train(RECIPE, run, MATERIAL, nothing)
+
+
+def test_divergence_stops_and_keeps_the_last_checkpoint(tmp_path: Path) -> None:
+    run = at(tmp_path, every=1)
+    wild = Recipe(steps=50, flow_steps=50, batch=1, side=32, flow_rate=1e30, bfloat16=False)
+    with pytest.raises(RenderError, match="diverged"):
+        train(wild, run, MATERIAL, nothing)
+    with safe_open(f"{run.output}.checkpoint", "pt") as file:
+        assert int(file.metadata()["step"]) >= 1
+
+
+@pytest.mark.parametrize("first", [0, 3])
+def test_batches_do_not_depend_on_workers(first: int) -> None:
+    alone = list(batches(MATERIAL, RECIPE, first, 0))
+    shared = list(batches(MATERIAL, RECIPE, first, 1))
+    assert len(alone) == 4 - first
+    for a, b in zip(alone, shared, strict=True):
+        assert all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+def test_a_few_steps_teach_the_flow() -> None:
+    torch.manual_seed(0)
+    net = Film(CONFIGS["film-xs"])
+    recipe = Recipe(steps=1, flow_steps=1, batch=2, side=48, bfloat16=False)
+    batch = next(batches(MATERIAL, recipe, 0, 0))
+    optimiser = torch.optim.AdamW(net.parameters(), lr=3e-3)
+    course = []
+    for _ in range(80):
+        optimiser.zero_grad()
+        loss = flow_terms(recipe, net, batch)["flow"]
+        loss.backward()
+        optimiser.step()
+        course.append(float(loss.detach()))
+    assert sum(course[-10:]) / 10 < 0.9 * course[0]
+
+
+def test_every_term_is_a_finite_number_also_in_bfloat16() -> None:
+    net = Film(CONFIGS["film-xs"])
+    recipe = Recipe(batch=2, side=32, census_weight=1.0)
+    batch = next(batches(MATERIAL, recipe, 0, 0))
+    terms = picture_terms(recipe, net, batch)
+    assert set(terms) == {"charbonnier", "laplacian", "census", "warped", "flow"}
+    assert all(torch.isfinite(value) for value in terms.values())
+
+
+def test_rates_warm_up_and_fall_in_both_stages() -> None:
+    recipe = Recipe(
+        steps=2000, flow_steps=1000, warmup=100, flow_rate=1.0, rate=0.5, final_rate=0.1
+    )
+    assert recipe.rate_at(0) == pytest.approx(0.01)
+    assert recipe.rate_at(99) == pytest.approx(1.0, abs=0.03)
+    assert recipe.rate_at(500) == pytest.approx(0.55)
+    assert recipe.rate_at(999) == pytest.approx(0.1, abs=1e-3)
+    assert recipe.rate_at(1000) == pytest.approx(0.005)
+    assert recipe.rate_at(1999) == pytest.approx(0.05, abs=1e-3)
+    assert recipe.fading(500) == 1.0
+    assert recipe.fading(1500) == pytest.approx(0.55)
+
+
+def test_the_command_trains_from_folders(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    footage.write(clips / "a_00.mkv", footage.gliding(5, 2, 0))
+    output = tmp_path / "out.safetensors"
+    words = [str(clips), "-o", str(output), "--steps", "1", "--batch", "1", "--side", "32"]
+    assert main([*words, "--workers", "0"]) == 0
+    assert weights.load(str(output)).metadata["steps"] == "1"
+    assert main([str(tmp_path / "clips" / "none"), "-o", str(output)]) == 3
+    assert main(["-o", str(output)]) == 2
+    assert "There is nothing to train on" in capsys.readouterr().err
