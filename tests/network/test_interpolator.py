@@ -189,7 +189,7 @@ def test_tiles_are_taken_when_memory_runs_out(
     monkeypatch.setattr(Film, "features", too_large)
     left, right = noise(GRAY, 500, 64, 1), noise(GRAY, 500, 64, 2)
     doorway = Interpolator(weights(still=True), GRAY, Color(), 500, 64, device="cpu")
-    assert doorway.describe() == "cpu, float32"
+    assert "tiles" not in doorway.describe()
     with caplog.at_level(logging.WARNING):
         for _ in range(2):
             (made,) = doorway.between(left, right, [HALF])

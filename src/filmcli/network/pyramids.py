@@ -31,7 +31,9 @@ def resize_like(x: Tensor, reference: Tensor) -> Tensor:
     """Return `x` in float32, bilinearly resized (half-pixel centres) to `reference`'s H and W."""
     with torch.autocast(x.device.type, enabled=False):
         size = reference.shape[-2:]
-        return F.interpolate(x.float(), size=size, mode="bilinear", align_corners=False)
+        # Plane by plane: two channels side by side take three times as long on a CPU.
+        x = x.float().contiguous()
+        return F.interpolate(x, size=size, mode="bilinear", align_corners=False)
 
 
 def warp(source: Tensor, flow: Tensor) -> Tensor:
