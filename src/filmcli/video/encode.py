@@ -107,7 +107,7 @@ def _nearest(layout: Layout, names: tuple[str, ...]) -> str:
         other = _coded_layout(name)
         if other is None:
             return (9,)
-        recoded = layout.model != other.model and layout.model != "gray"
+        recoded = layout.model != other.model
         lost_chroma = max(0, other.chroma_x - layout.chroma_x) + max(
             0, other.chroma_y - layout.chroma_y
         )
@@ -362,6 +362,13 @@ def check_encoding(info: VideoInfo, encoding: Encoding, rate: Fraction, output: 
                 f"The encoder {encoding.encoder} has no such setting.",
                 "Leave it out, or give the encoder's own words with --ffmpeg-args.",
             )
+    known = _pix_fmts(encoding.encoder)
+    if encoding.pix_fmt and known and encoding.pix_fmt not in known:
+        raise UsageError(
+            f"--pix-fmt {encoding.pix_fmt} does not fit --codec {encoding.codec}.",
+            f"The encoder {encoding.encoder} takes {' '.join(known)}.",
+            "Choose one of these, or leave it out.",
+        )
     container = os.path.splitext(output)[1]
     with tempfile.TemporaryDirectory(prefix="filmcli-") as folder:
         segment = os.path.join(folder, "segment.nut")

@@ -30,6 +30,8 @@ _LATE_SECONDS = 5
 # ffmpeg 5 takes an MPEG-TS whose offset is exactly its start for one that should start at its
 # first *mapped* stream, and drops the sound's delay; a microsecond is far below its tick.
 _NUDGE = (Fraction(0), Fraction(1, 10**6))
+# Where the clock of an MPEG-TS was set back, sound goes on after its last packet, as pictures do.
+_UNBROKEN = "setts=ts='if(eq(N,0),PTS,PREV_OUTPTS+if(lt(PTS,PREV_INPTS),DURATION,PTS-PREV_INPTS))'"
 _MARK = re.compile(r"\s*\[?filmcli ([0-9a-f]+)\]?\s*$")
 
 
@@ -100,6 +102,8 @@ def _output(
     words["map_chapters"] = 1 if plan.stretch == 1 else -1
     for at, item in enumerate(plan.carried, start=1):
         words |= _coder_words(at, item, plan.stretch, start)
+        if info.container.startswith("mpeg") and words.get(f"c:{at}", "copy") == "copy":
+            words |= {f"bsf:{at}": _UNBROKEN} if item.stream.kind == "audio" else {}
     own = {"language": info.stream.language, "title": info.stream.title}
     # A name for the first video only: -map_metadata for streams would unname all the others.
     # Only a statement: it makes Matroska's default duration exact, its ticks are milliseconds.

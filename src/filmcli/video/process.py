@@ -13,6 +13,7 @@ import fcntl
 import io
 import os
 import shutil
+import signal
 import subprocess
 import threading
 from collections import deque
@@ -131,8 +132,9 @@ class Child:
             while view:
                 view = view[self.stdin.write(view) :]
         except BrokenPipeError:
-            self.finish("stopped in the middle of the work")
-            raise RenderError(f"{self.name} stopped reading in the middle of the work.") from None
+            what = "stopped in the middle of the work"
+            self.finish(what)
+            raise RenderError(f"{self.name} {what}.", self.last_words()) from None
 
     def read_into(self, buffer: memoryview) -> int:
         """Fill `buffer` from stdout; fewer bytes than its length only at the end."""
@@ -160,7 +162,10 @@ class Child:
             with contextlib.suppress(BrokenPipeError):
                 self.stdin.close()
         code = self.wait()
-        if code != 0:
+        if code < 0:
+            killer = signal.Signals(-code).name
+            raise RenderError(f"{self.name} {what}.", f"It was killed by {killer}.")
+        if code > 0:
             raise RenderError(f"{self.name} {what} (exit code {code}).", self.last_words())
 
     def last_words(self, lines: int = 4) -> str:

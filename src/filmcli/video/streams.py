@@ -77,6 +77,8 @@ def plan_streams(
             carried.append(Carried(stream, "copy"))
             continue
         choice = _carry(info, extension, stream, stretch)
+        if choice is None and _is_chapter_track(info, stream):
+            continue  # ffmpeg writes it anew from the chapters
         if choice is None:
             notices.append(f"{_name(stream)} is dropped: {_why_dropped(stream, stretch)}")
         else:
@@ -137,6 +139,14 @@ def _start(info: VideoInfo, stream: StreamInfo) -> Fraction:
     wanted = ("-select_streams", str(stream.index), "-show_entries", "stream=start_time")
     claim = read_report(info.path, *wanted)["streams"][0].get("start_time", "N/A")
     return Fraction(0) if claim == "N/A" else Fraction(claim) - info.start_time
+
+
+def _is_chapter_track(info: VideoInfo, stream: StreamInfo) -> bool:
+    if stream.kind != "data" or "mp4" not in info.container:
+        return False
+    wanted = ("-select_streams", str(stream.index), "-show_entries", "stream=codec_tag_string")
+    claim = read_report(info.path, *wanted)["streams"][0].get("codec_tag_string")
+    return bool(claim == "text")
 
 
 def _name(stream: StreamInfo) -> str:
