@@ -163,6 +163,22 @@ def test_everything_else_in_the_file_comes_along(tmp_path: Path) -> None:
     assert read_tag(source) is None
 
 
+@pytest.mark.parametrize("ending", [".mkv", ".mp4"])
+def test_a_cover_stays_a_cover(tmp_path: Path, ending: str) -> None:
+    film = add_sound(tmp_path / "film.mp4", pattern(tmp_path / "silent.mp4", 0.5))
+    ffmpeg("-f", "lavfi", "-i", "color=red:s=64x64", "-frames:v", "1", tmp_path / "cover.png")
+    source = tmp_path / "in.mp4"
+    ffmpeg(
+        "-i", film, "-i", tmp_path / "cover.png", "-map", "0", "-map", "1", "-c", "copy",
+        "-disposition:v:1", "attached_pic", source,
+    )  # fmt: skip
+    output = tmp_path / f"out{ending}"
+    remake(str(source), output, Fraction(60))
+    covers = [s for s in probe(str(output)).streams if s.is_attached_picture]
+    assert [s.codec for s in covers] == ["png"]
+    assert hashes(output, str(covers[0].index)) == hashes(source, "v:1")
+
+
 def test_text_subtitles_and_pcm_are_converted_for_mp4_with_a_notice(tmp_path: Path) -> None:
     film = pattern(tmp_path / "film.mp4", 1)
     source = add_sound(tmp_path / "in.mkv", film, codec="pcm_s16le", subtitles=True, chapters=True)

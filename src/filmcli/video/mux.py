@@ -11,6 +11,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -20,12 +21,13 @@ from filmcli.errors import InputError, RenderError, VerifyError
 from filmcli.frames import VideoInfo
 from filmcli.video.encode import Encoding
 from filmcli.video.probe import probe, read_packets, read_report, source_args
-from filmcli.video.process import Child, FileName, command
+from filmcli.video.process import Child, FileName, ask, command
 from filmcli.video.streams import EXPERIMENTAL, Carried, StreamPlan
 
 _MP4 = (".mp4", ".m4v", ".mov")
 _FINE_TICKS = 10_000
 """Ticks a second that a track has at least, so that starts are exact to 0.1 ms."""
+_PICTURES = {"png": "png", "mjpeg": "jpeg", "bmp": "bmp"}
 _LATE_SECONDS = 5
 # ffmpeg 5 takes an MPEG-TS whose offset is exactly its start for one that should start at its
 # first *mapped* stream, and drops the sound's delay; a microsecond is far below its tick.
@@ -64,8 +66,13 @@ def join(
         itsoffset=_seconds(_NUDGE[info.container.startswith("mpeg")] - info.start_time),
         **source_args(),
     )
+    covers = _covers(info, plan, output, folder)
+    if covers:
+        mapped = tuple(item for item in plan.carried if not item.stream.is_attached_picture)
+        plan = replace(plan, carried=mapped)
     film = _output(new, old, info, encoding, plan, output, rate, start)
-    args = command(film, "-loglevel", "warning", "-copyts", *EXPERIMENTAL, *_tag_words(info, tags))
+    words = [*EXPERIMENTAL, *covers, *_tag_words(info, tags)]
+    args = command(film, "-loglevel", "warning", "-copyts", *words)
     with Child(args, stdin=True, cwd=folder) as child:
         child.write(_script(segments, rate).encode())
         child.finish(f"could not write {output}")
@@ -121,6 +128,31 @@ def _output(
         # ffmpeg waits 10 s for the first picture; beyond that it would write the sound unsorted.
         words["max_interleave_delta"] = 0
     return ffmpeg.output(*maps, FileName(os.path.abspath(output)), **words)
+
+
+def _covers(info: VideoInfo, plan: StreamPlan, output: str, folder: str) -> list[str]:
+    """Words that attach cover pictures to a Matroska file, which would make films of them."""
+    words: list[str] = []
+    if not output.lower().endswith(".mkv"):
+        return words
+    at = plan.expected["attachment"]
+    for item in plan.carried:
+        kind = _PICTURES.get(item.stream.codec)
+        if not item.stream.is_attached_picture or kind is None:
+            continue
+        name = f"cover-{item.stream.index}.{kind}"
+        source = ffmpeg.input(FileName(os.path.abspath(info.path)), **source_args())
+        picture = source[str(item.stream.index)].output(
+            FileName(os.path.join(folder, name)), c="copy", format="image2pipe"
+        )
+        if ask(command(picture)).code != 0:
+            raise RenderError(f"The cover picture of {info.path} could not be read.")
+        about = {"filename": f"cover.{kind}", "mimetype": f"image/{kind}"}
+        words += ["-attach", name]
+        for key, value in about.items():
+            words += [f"-metadata:s:t:{at}", f"{key}={value}"]
+        at += 1
+    return words
 
 
 def _coder_words(at: int, item: Carried, stretch: Fraction, start: Fraction) -> dict[str, str]:
