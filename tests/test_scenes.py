@@ -200,6 +200,12 @@ def test_cuts_come_from_a_file(tmp_path: Path) -> None:
         as_json.write_text(wrong)
         with pytest.raises(UsageError):
             read_cuts(str(as_json), times)
+    film = [Small(time, np.zeros((9, 16), np.uint8)) for time in times[:1500]]
+    assert survey(film, str(as_list)).cuts == (100, 1440)
+    untouched = iter(film)
+    with pytest.raises(UsageError):
+        survey(untouched, str(as_json))
+    assert next(untouched) is film[0]
     as_json.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UsageError):
         read_cuts(str(as_json), times)

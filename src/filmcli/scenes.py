@@ -98,6 +98,9 @@ def survey(
     done. Raises InputError for no pictures, UsageError for cuts that cannot be.
     """
     threshold = _threshold(cuts)
+    # A file that makes no sense is refused now, not after an hour of decoding.
+    is_file = isinstance(cuts, str) and threshold is None and cuts != "off"
+    starts = _read_starts(str(cuts)) if is_file else []
     eye = _Eye(threshold)
     times: list[Fraction] = []
     notes = array("f")
@@ -113,7 +116,7 @@ def survey(
     if threshold is not None:
         found = _find_cuts(note, threshold, weigh_surroundings=cuts == "auto")
     elif isinstance(cuts, str):
-        found = [] if cuts == "off" else read_cuts(cuts, times)
+        found = _place(starts, times, cuts)
     else:
         found = _check_cuts(cuts, len(times))
     return Survey(tuple(times), tuple(found), note.held > 0, note.motion, note.score)
@@ -125,15 +128,22 @@ def read_cuts(path: str, times: Sequence[Fraction]) -> list[int]:
     The list has one time a line, in seconds or [h:]m:s. Each cut goes to the picture nearest to
     it. Raises UsageError for a file that is neither, or names a time outside the film.
     """
+    return _place(_read_starts(path), times, path)
+
+
+def _read_starts(path: str) -> list[Fraction]:
     try:
         with open(path, encoding="utf-8") as file:
             text = file.read()
-        starts = _starts_in_json(json.loads(text)) if text.startswith("{") else _starts(text)
+        return _starts_in_json(json.loads(text)) if text.startswith("{") else _starts(text)
     except OSError as failure:
         raise _bad_cuts(path, f"it cannot be read: {failure.strerror}") from failure
     except (ValueError, KeyError, TypeError, ZeroDivisionError) as failure:
         why = "it is neither what `filmcli probe --scenes --json` writes nor one time a line"
         raise _bad_cuts(path, why) from failure
+
+
+def _place(starts: Sequence[Fraction], times: Sequence[Fraction], path: str) -> list[int]:
     if any(not times[0] - 1 <= start <= times[-1] + 1 for start in starts):
         raise _bad_cuts(path, f"it names a time outside the film, which has {len(times)} pictures")
     return sorted({_nearest(start, times) for start in starts} - {0})
