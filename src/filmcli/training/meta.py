@@ -1,0 +1,157 @@
+"""Meta-training: weights from which one step of adaptation goes far, and the rates to step with.
+
+MAML's outer loop (Finn et al. 2017) around `filmcli.adaptation.inner.adapt`, the very function
+that adapts at test time. The outer loss is that of the query at the adapted weights, and a share
+of it at the unadapted ones, so that a film that is not adapted to loses nothing. One rate for
+every tensor, or for every weight, is learned along, as its logarithm.
+
+Model-agnostic: a network is anything that is called with (left, right, phase).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from filmcli.adaptation.inner import Params, Rates, Rule, adam, adapt
+from filmcli.adaptation.lessons import Lesson, Questions
+from filmcli.adaptation.subsets import subset
+from filmcli.errors import RenderError
+from filmcli.training.tasks import Task
+
+Report = Callable[[dict[str, float]], None]
+
+
+@dataclass(frozen=True)
+class MetaRecipe:
+    """The numbers of a meta-training run.
+
+    `order` 1 takes the inner steps' gradients for constants, 2 differentiates them too.
+    `unadapted_share` weighs the query loss of the unadapted weights against the adapted ones'.
+    """
+
+    steps: int = 1000
+    tasks: int = 4  # to one step of the outer loop
+    inner_steps: int = 1
+    order: int = 1
+    learning_rate: float = 3e-5
+    first_inner_rate: float = 1e-4
+    rate_of_rates: float = 0.02  # of the logarithms
+    rate_per_weight: bool = False
+    unadapted_share: float = 0.5
+    subset: str = "all"
+    doubled: float = 1.0
+    cycle: float = 0.0
+    average_decay: float = 0.99
+    clip_norm: float = 1.0
+
+
+@dataclass(frozen=True)
+class Learned:
+    """Parameters to start from, and the rates to adapt them with: a tensor for each name."""
+
+    params: dict[str, Tensor]
+    rates: dict[str, Tensor]
+
+
+def meta_train(
+    net: nn.Module,
+    tasks: Iterator[Task],
+    recipe: MetaRecipe,
+    report: Report | None = None,
+    rule: Rule = adam,
+    keep: Callable[[Learned, int], None] | None = None,
+    keep_every: int = 100,
+) -> Learned:
+    """Return what `recipe` learns from `tasks`, starting at the parameters of `net`.
+
+    Only the parameters that adapt are learned; the network itself is not changed. `report` hears
+    each step's mean query losses, before and after adaptation; `keep` gets what is learned and the
+    number of steps, every `keep_every` and at the end. Raises RenderError if a loss stops being a
+    number.
+    """
+    chosen = subset(dict(net.named_parameters()), recipe.subset).start
+    params = {name: p.detach().clone().requires_grad_() for name, p in chosen.items()}
+    logs = {name: p.requires_grad_() for name, p in _first_logs(params, recipe).items()}
+    optimiser = torch.optim.Adam(
+        [
+            {"params": list(params.values()), "lr": recipe.learning_rate},
+            {"params": list(logs.values()), "lr": recipe.rate_of_rates},
+        ]
+    )
+    average = {name: p.detach().clone() for name, p in params.items()}
+    for step in range(recipe.steps):
+        optimiser.zero_grad()
+        told = {"step": float(step + 1), "before": 0.0, "after": 0.0}
+        for _ in range(recipe.tasks):
+            rates = [{name: value.exp() for name, value in logs.items()}]
+            before, after = outer_losses(net, params, rates, next(tasks), recipe, rule)
+            loss = (after + recipe.unadapted_share * before) / recipe.tasks
+            loss.backward()  # type: ignore[no-untyped-call]
+            told["before"] += before.item() / recipe.tasks
+            told["after"] += after.item() / recipe.tasks
+        _check(told)
+        nn.utils.clip_grad_norm_(params.values(), recipe.clip_norm)
+        for group in optimiser.param_groups:
+            group.setdefault("peak", group["lr"])
+            group["lr"] = group["peak"] * _share_at(step, recipe)
+        optimiser.step()
+        decay = min(recipe.average_decay, (1 + step) / (10 + step))
+        for name, value in average.items():
+            value.lerp_(params[name].detach(), 1 - decay)
+        if report is not None:
+            report(told)
+        if keep is not None and ((step + 1) % keep_every == 0 or step + 1 == recipe.steps):
+            keep(_learned(average, logs), step + 1)
+    return _learned(average, logs)
+
+
+def outer_losses(
+    net: nn.Module, params: Params, rates: Rates, task: Task, recipe: MetaRecipe, rule: Rule = adam
+) -> tuple[Tensor, Tensor]:
+    """Return the query loss of `task` at `params`, and at what the inner loop makes of them."""
+    lesson = Lesson(net, task.support, Questions(recipe.doubled, recipe.cycle), list(params))
+    query = Lesson(net, task.query, Questions(1.0, 0.0), list(params))
+    adapted = adapt(
+        lambda values, _: lesson.loss(values),
+        params,
+        rates,
+        recipe.inner_steps,
+        rule=rule,
+        create_graph=recipe.order == 2,
+    )
+    return query.loss(params), query.loss(adapted)
+
+
+def _first_logs(params: Params, recipe: MetaRecipe) -> dict[str, Tensor]:
+    """Return the logarithms of the rates to begin with, for every one of `params`."""
+    first = math.log(recipe.first_inner_rate)
+    return {
+        name: torch.full_like(
+            value.detach() if recipe.rate_per_weight else value.new_zeros(()), first
+        )
+        for name, value in params.items()
+    }
+
+
+def _check(told: dict[str, float]) -> None:
+    if not math.isfinite(told["before"] + told["after"]):
+        raise RenderError(
+            "the meta-training has diverged",
+            f"the loss of step {told['step']:.0f} is not a number",
+            "begin again with lower rates",
+        )
+
+
+def _learned(params: Params, logs: Params) -> Learned:
+    return Learned(dict(params), {name: value.detach().exp() for name, value in logs.items()})
+
+
+def _share_at(step: int, recipe: MetaRecipe) -> float:
+    """Return the share of the outer rates: a short warm-up, then half a cosine to a tenth."""
+    cosine = (1 + math.cos(math.pi * step / recipe.steps)) / 2
+    return min(1.0, (step + 1) / 20) * (0.1 + 0.9 * cosine)

@@ -1,0 +1,93 @@
+"""Tasks of the outer loop: windows of seven frames, as a slow film and the truth between.
+
+Frames 0, 2, 4, 6 are the film that the inner loop sees: the support asks for 2 and 4 at twice its
+interval. Frames 1, 3, 5 lie between, and are the query, at its own interval: that the two loops
+differ in this is what makes adaptation to the doubled gap useful (Choi et al. 2020, section 3.3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from filmcli.adaptation.lessons import Triplets
+from filmcli.training.clips import STILL, Clip
+from filmcli.training.samples import Picture
+
+LENGTH = 7
+
+
+class Task(NamedTuple):
+    """One window: two support triplets, and query triplets at half their interval."""
+
+    support: Triplets
+    query: Triplets
+
+
+def tasks(
+    sources: list[list[Clip]], side: int, seed: int, first: int = 0, queries: int = 1
+) -> Iterator[Task]:
+    """Yield endless tasks of `side` x `side` px; number `first` of a seed is always the same.
+
+    One query is the middle of the window, three are all frames between. A source counts as much
+    as another, however many clips it has. Raises ValueError if no clip has seven frames of that
+    size.
+    """
+    long = [
+        fitting for clips in sources if (fitting := [clip for clip in clips if _fits(clip, side)])
+    ]
+    if not long:
+        raise ValueError(f"no clip has {LENGTH} frames of {side} px")
+    number = first
+    while True:
+        rng = np.random.default_rng((seed, number))
+        yield as_task(_window(long, side, rng), queries)
+        number += 1
+
+
+def as_task(window: Tensor, queries: int) -> Task:
+    """Return the task of seven consecutive frames `(7, 3, H, W)`."""
+    middles = {1: [3], 3: [1, 3, 5]}[queries]
+    return Task(_triplets(window, [2, 4], 2), _triplets(window, middles, 1))
+
+
+def _triplets(window: Tensor, middles: list[int], gap: int) -> Triplets:
+    left, middle, right = (window[[i + step for i in middles]] for step in (-gap, 0, gap))
+    return Triplets(left, middle, right, torch.full((len(middles),), 0.5))
+
+
+def _fits(clip: Clip, side: int) -> bool:
+    return len(clip.frames) >= LENGTH and min(clip.frames.shape[1:3]) >= side
+
+
+def _window(sources: list[list[Clip]], side: int, rng: np.random.Generator) -> Tensor:
+    """Return seven frames `(7, 3, side, side)` with motion in them, cropped, mirrored, turned."""
+    for _ in range(20):
+        clips = sources[rng.integers(len(sources))]
+        clip = clips[rng.integers(len(clips))]
+        stride = int(rng.integers(1, 1 + min(2, (len(clip.frames) - 1) // (LENGTH - 1))))
+        reach = stride * (LENGTH - 1)
+        start = int(rng.integers(len(clip.frames) - reach))
+        if clip.change[start : start + reach].mean() * stride > STILL:
+            break
+    frames = [_shrunk(frame, side) for frame in clip.frames[start : start + reach + 1 : stride]]
+    top, left = (int(rng.integers(size - side + 1)) for size in frames[0].shape[:2])
+    crop = np.stack([frame[top : top + side, left : left + side] for frame in frames])
+    crop = crop[:: rng.choice([-1, 1]), :: rng.choice([-1, 1]), :: rng.choice([-1, 1])]
+    if rng.random() < 0.5:
+        crop = crop.swapaxes(1, 2)
+    window = torch.from_numpy(np.ascontiguousarray(crop)).permute(0, 3, 1, 2)
+    return window.float() / 255
+
+
+def _shrunk(frame: Picture, side: int) -> Picture:
+    """Return `frame` at three quarters of its size, which sharpens it, if that holds the crop."""
+    height, width = (size * 3 // 4 for size in frame.shape[:2])
+    if min(height, width) < side:
+        return frame
+    return np.asarray(cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA), np.uint8)

@@ -1,0 +1,185 @@
+"""Tasks and the outer loop, on networks small enough for a test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice, repeat
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from filmcli.adaptation.inner import plain
+from filmcli.adaptation.lessons import Triplets
+from filmcli.errors import RenderError
+from filmcli.network.film import Film, FilmConfig
+from filmcli.network.voxelflow import VoxelFlow
+from filmcli.training.clips import Clip
+from filmcli.training.meta import MetaRecipe, meta_train, outer_losses
+from filmcli.training.tasks import Task, as_task, tasks
+
+
+def numbered_clip(frames: int = 12, size: tuple[int, int] = (60, 80)) -> Clip:
+    """Frame i is grey of level 20 i, everywhere."""
+    pictures = np.stack([np.full((*size, 3), 20 * i, np.uint8) for i in range(frames)])
+    return Clip(pictures, np.full(frames - 1, 20.0, np.float32))
+
+
+def test_a_task_asks_at_two_intervals() -> None:
+    window = torch.arange(7.0)[:, None, None, None].expand(7, 3, 2, 2)
+    support, query = as_task(window, queries=1)
+    assert [frames[:, 0, 0, 0].tolist() for frames in support[:3]] == [[0, 2], [2, 4], [4, 6]]
+    assert [frames[:, 0, 0, 0].tolist() for frames in query[:3]] == [[2], [3], [4]]
+    _, query = as_task(window, queries=3)
+    assert [frames[:, 0, 0, 0].tolist() for frames in query[:3]] == [
+        [0, 2, 4],
+        [1, 3, 5],
+        [2, 4, 6],
+    ]
+    assert support.phase.tolist() == [0.5, 0.5]
+
+
+def test_tasks_are_windows_of_even_stride_and_the_same_for_the_same_seed() -> None:
+    sources = [[numbered_clip(size=(48, 48))], [numbered_clip(5)]]  # the second is too short
+    drawn = list(islice(tasks(sources, 48, seed=1), 20))
+    steps = set()
+    for support, query in drawn:
+        levels = [round(float(f[k].mean() * 255 / 20)) for k in (0, 1) for f in support[:3]]
+        assert [levels[1], levels[2]] == levels[3:5]
+        steps.add(levels[1] - levels[0])
+        assert round(float(query.middle.mean() * 255 / 20)) == (levels[1] + levels[4]) // 2
+        assert support.left.shape == (2, 3, 48, 48)
+    assert steps == {2, -2}  # forwards and backwards; twelve frames hold no wider stride
+    again = list(islice(tasks(sources, 48, seed=1, first=7), 1))
+    assert torch.equal(again[0].query.middle, drawn[7].query.middle)
+
+
+def test_clips_too_short_or_small_are_refused() -> None:
+    with pytest.raises(ValueError, match="7 frames"):
+        next(tasks([[numbered_clip(6)], [numbered_clip(size=(30, 80))]], 48, 0))
+
+
+class Line(nn.Module):
+    """Makes the constant w; `left` and the others only tell the batch."""
+
+    def __init__(self, w: float) -> None:
+        super().__init__()
+        self.w = nn.Parameter(torch.tensor(w, dtype=torch.float64))
+
+    def forward(self, left: Tensor, right: Tensor, phase: Tensor) -> Tensor:  # noqa: ARG002
+        return self.w.expand_as(left)
+
+
+def level_task(support: float, query: float) -> Task:
+    def triplets(level: float) -> Triplets:
+        frame = torch.full((1, 3, 4, 4), level, dtype=torch.float64)
+        return Triplets(frame, frame, frame, torch.tensor([0.5], dtype=torch.float64))
+
+    return Task(triplets(support), triplets(query))
+
+
+def test_outer_losses_by_hand() -> None:
+    # |w - 0.5| has slope -1 at w = 0.2; a step of 0.1 goes to 0.3, where the query 0.9 is 0.6 off
+    net = Line(0.2)
+    params = dict(net.named_parameters())
+    recipe = MetaRecipe(inner_steps=1)
+    before, after = outer_losses(net, params, [{"w": 0.1}], level_task(0.5, 0.9), recipe, plain)
+    assert before.item() == pytest.approx(0.7, abs=1e-4)
+    assert after.item() == pytest.approx(0.6, abs=1e-4)
+
+
+def test_the_rate_is_learned() -> None:
+    # support and query agree that w lies far off: a longer step helps
+    recipe = MetaRecipe(
+        steps=40, tasks=1, learning_rate=0.0, first_inner_rate=0.01, rate_of_rates=0.1
+    )
+    learned = meta_train(Line(0.2), repeat(level_task(0.8, 0.8)), recipe)
+    assert learned.params["w"].item() == pytest.approx(0.2)
+    assert learned.rates["w"].item() > 0.03
+    # and where the support misleads, a shorter one
+    learned = meta_train(Line(0.5), repeat(level_task(0.9, 0.1)), recipe)
+    assert learned.rates["w"].item() < 0.005
+
+
+def test_rates_can_be_learned_for_every_weight() -> None:
+    net = VoxelFlow(filters=2)
+    recipe = MetaRecipe(steps=1, tasks=1, rate_per_weight=True)
+    learned = meta_train(net, moving_tasks(), recipe)
+    for name, value in net.named_parameters():
+        assert learned.rates[name].shape == value.shape
+
+
+def test_a_run_that_diverges_says_so() -> None:
+    with pytest.raises(RenderError, match="diverged"):
+        meta_train(Line(float("nan")), repeat(level_task(0.1, 0.2)), MetaRecipe(steps=2))
+
+
+def tiny_film() -> Film:
+    config = FilmConfig(
+        "tiny", filters=4, flow_filters=(4, 4, 4), flow_convs=(1, 1, 1), pyramid_levels=4,
+        fusion_levels=3, specialized_levels=2, sub_levels=2, head="blend", phase_plane=True,
+    )  # fmt: skip
+    return Film(config)
+
+
+def moving_tasks(side: int = 32) -> Iterator[Task]:
+    """Noise that moves by 2 px a frame, by another seed in every task."""
+    number = 0
+    while True:
+        generator = torch.Generator().manual_seed(number)
+        texture = torch.rand(1, 3, side // 4, side // 2, generator=generator)
+        large = nn.functional.interpolate(texture, size=(side, 2 * side), mode="bilinear")
+        window = torch.cat([large[..., 2 * i : 2 * i + side] for i in range(7)])
+        yield as_task(window, queries=3)
+        number += 1
+
+
+@pytest.mark.parametrize("build", [tiny_film, lambda: VoxelFlow(filters=4)])
+@pytest.mark.parametrize("order", [1, 2])
+def test_any_network_learns_in_the_outer_loop(build: type, order: int) -> None:
+    torch.manual_seed(0)
+    net = build()
+    kept = {name: value.clone() for name, value in net.state_dict().items()}
+    recipe = MetaRecipe(
+        steps=8, tasks=1, order=order, learning_rate=3e-3, first_inner_rate=1e-3, cycle=0.2
+    )
+    told: list[dict[str, float]] = []
+    learned = meta_train(net, repeat(next(moving_tasks(side=24))), recipe, told.append)
+    assert [line["step"] for line in told] == list(range(1, 9))
+    for loss in ("before", "after"):
+        assert told[-1][loss] < told[0][loss]
+    assert told[0]["after"] < told[0]["before"]
+    for name, value in net.state_dict().items():
+        assert torch.equal(value, kept[name])
+    assert learned.rates.keys() == learned.params.keys()
+    assert all(rate > 0 for rate in learned.rates.values())
+
+
+def test_orders_differ_by_what_the_step_depends_on() -> None:
+    torch.manual_seed(0)
+    net = VoxelFlow(filters=2).double()
+    nn.init.normal_(net.output_conv.weight, std=0.1)
+    task = next(moving_tasks())
+    task = Task(*(Triplets(*(part.double() for part in t[:4])) for t in task))  # type: ignore[arg-type]
+    params = dict(net.named_parameters())
+    rates = [dict.fromkeys(params, 0.05)]
+
+    def outer(order: int) -> Tensor:
+        recipe = replace(MetaRecipe(), order=order)
+        return outer_losses(net, params, rates, task, recipe, plain)[1]
+
+    name = "output_conv.bias"
+    first, second = (torch.autograd.grad(outer(order), params[name])[0] for order in (1, 2))
+    torch.testing.assert_close(outer(1), outer(2))
+    assert not torch.allclose(first, second)
+    # the second-order gradient is the true one: by central differences
+    step = 1e-4  # warping is done in float32
+    with torch.no_grad():
+        params[name][2] += step
+        above = outer_losses(net, params, rates, task, MetaRecipe(), plain)[1]
+        params[name][2] -= 2 * step
+        below = outer_losses(net, params, rates, task, MetaRecipe(), plain)[1]
+        params[name][2] += step
+    assert second[2].item() == pytest.approx((above - below).item() / (2 * step), rel=0.02)
