@@ -5,6 +5,12 @@ change much; a closer look then asks what of the change motion cannot explain. B
 gain and offset, so fades, flicker and dark shots are judged like any other. What is kept of a
 picture is a few numbers, so memory does not grow with its size.
 
+Measured by `python benchmarks/cuts.py FOLDER` on 201 real shots, joined at random (4,489
+pictures): all 200 cuts found and no other; the same at 7 % contrast, under noise of 6 levels, in
+shots of 1 to 4 pictures, and with a white flash in each; no cut in fades of 4 or 10 pictures. Of
+every second picture (large motion) 9 intervals in 2,143 were false cuts, of dissolves over 6
+pictures 2 in 600. With `--clips 31`: 3,700 pictures a second of one core, 1,300 at worst.
+
 A cut is the index of the first frame of a new scene. Scores and thresholds run from 0 (all of the
 change is motion or light) to 1 (two unrelated pictures).
 """
