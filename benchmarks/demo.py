@@ -229,7 +229,14 @@ def contact_sheet(
     lefts: list[Picture], trues: list[Picture], ours: list[Picture], theirs: list[Picture]
 ) -> Picture:
     """One row a moment: the whole true frame, then a part of it at full size, five times."""
-    heads = ("the moment", "source frame before", "truth", "filmcli", "minterpolate", "error x 4")
+    heads = (
+        "the moment",
+        "source frame before",
+        "truth",
+        "filmcli",
+        "minterpolate",
+        "our error x 4",
+    )
     rows = [np.hstack([labelled(cell(), words, 26) for words in heads])]
     for moment, left, true, our, their in zip(MOMENTS, lefts, trues, ours, theirs, strict=True):
         x = min(max(moment.x - 160, 0), WIDTH - 320)
