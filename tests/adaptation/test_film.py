@@ -13,14 +13,18 @@ import pytest
 import torch
 from torch import nn
 
-from filmcli.adaptation.film import FilmAdapter, recipe_of
+from filmcli.adaptation.film import FilmAdapter, adaptable, recipe_of
 from filmcli.adaptation.lessons import Questions, Score
 from filmcli.adaptation.scene import Recipe, SceneAdaptation, scenes_of
 from filmcli.adaptation.store import Writer, adapted_path, find, is_ours, key_facts
 from filmcli.frames import Layout, Planes
-from filmcli.network.film import Film, FilmConfig
+from filmcli.network.film import CONFIGS, Film, FilmConfig
+from filmcli.network.interpolator import Interpolator
 from filmcli.network.weights import Weights
-from filmcli.video.decode import thumbnails
+from filmcli.prefetch import prefetch
+from filmcli.render import Reel, render
+from filmcli.timing import Slot
+from filmcli.video.decode import decode, thumbnails
 from filmcli.video.probe import probe
 from tests.clips import write_film
 
@@ -183,3 +187,30 @@ def test_the_key_tells_all_that_matters_and_is_the_same_again() -> None:
 
 def test_the_adaptation_stands_beside_the_film() -> None:
     assert adapted_path("films/a b.c.mp4") == "films/a b.c.adapted.safetensors"
+
+
+def test_adapting_and_rendering_side_by_side_leave_the_weights_as_they_are(film: str) -> None:
+    torch.manual_seed(0)
+    net = Film(CONFIGS["film-xs"])
+    nn.init.constant_(net.fuse.output_conv.bias, 0.03)
+    weights = Weights("film-xs", {n: t.clone() for n, t in net.state_dict().items()}, {}, "")
+    info = probe(film)
+    interpolator = Interpolator(weights, info.layout, info.color, info.width, info.height)
+    times = [thumbnail.time for thumbnail in thumbnails(info)]
+    scenes = scenes_of(times, CUTS, [4.0] * len(times))
+    slots = [Slot("make", i, Fraction(1, 2)) for i in range(4)]
+
+    def pictures(params: dict[str, torch.Tensor] | None) -> list[bytes]:
+        with prefetch(decode(info), 2) as frames:
+            made = render(Reel(frames, 0), slots, interpolator, params)
+            return [planes[0].tobytes() for planes in made]
+
+    before = pictures(None)
+    with FilmAdapter(adaptable(weights, "cpu"), info, scenes, RECIPE) as film_adapter:
+        params = film_adapter.params(0)
+        adapted = pictures(params)
+    assert params is not None
+    assert adapted != before
+    assert pictures(None) == before
+    for name, value in net.state_dict().items():
+        assert torch.equal(weights.state_dict[name], value)
