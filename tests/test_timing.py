@@ -29,6 +29,8 @@ from filmcli.timing import (
 NTSC_FILM = Fraction(24000, 1001)
 MS = Fraction(1, 1000)
 
+patient = settings(deadline=None)  # a busy machine is no failure of the timeline
+
 
 def even(count: int, rate: Fraction | int) -> list[Fraction]:
     return [Fraction(k) / rate for k in range(count)]
@@ -88,6 +90,7 @@ def test_a_multiple_is_of_the_source_and_cannot_exceed_the_limit() -> None:
         parse_rate("10x").of(Fraction(120))
 
 
+@patient
 @given(st.integers(1, 999))
 def test_every_television_rate_survives_its_own_spelling(whole: int) -> None:
     rate = Fraction(whole * 1000, 1001)
@@ -141,6 +144,7 @@ def test_variable_and_mixed_rates_are_untouched() -> None:
     assert steady([Fraction(7)], MS) == [7]
 
 
+@patient
 @given(
     st.lists(st.integers(1, 400), min_size=0, max_size=40),
     st.sampled_from([MS, Fraction(1, 90000), Fraction(1, 25)]),
@@ -187,6 +191,7 @@ def timelines(draw: st.DrawFn) -> Timeline:
     return Timeline(times, Fraction(draw(short), base), rate, cuts)
 
 
+@patient
 @given(timelines())
 def test_the_count_covers_the_duration_to_half_an_output(timeline: Timeline) -> None:
     exact = timeline.duration * timeline.rate
@@ -197,6 +202,7 @@ def test_the_count_covers_the_duration_to_half_an_output(timeline: Timeline) -> 
     assert timeline.time(timeline.count - 1) < timeline.times[-1] + timeline.last_duration
 
 
+@patient
 @given(timelines())
 def test_every_slot_shows_its_time(timeline: Timeline) -> None:
     times = timeline.times
@@ -223,6 +229,7 @@ def median_step(times: list[Fraction]) -> Fraction:
     return steps[(len(steps) - 1) // 2]
 
 
+@patient
 @given(timelines())
 def test_a_source_time_on_the_grid_keeps_its_picture(timeline: Timeline) -> None:
     outputs = {timeline.time(k): k for k in range(timeline.count)}
@@ -232,6 +239,7 @@ def test_a_source_time_on_the_grid_keeps_its_picture(timeline: Timeline) -> None
             assert slots[outputs[instant]] == Slot("keep", i, Fraction(0))
 
 
+@patient
 @given(timelines(), st.data())
 def test_any_split_gives_the_same_slots_in_order(timeline: Timeline, data: st.DataObject) -> None:
     slots = list(timeline.slots(0, timeline.count))
@@ -243,6 +251,7 @@ def test_any_split_gives_the_same_slots_in_order(timeline: Timeline, data: st.Da
         list(timeline.slots(0, timeline.count + 1))
 
 
+@patient
 @given(timelines(), st.integers(1, 3))
 def test_segments_partition_the_outputs_and_respect_cuts(timeline: Timeline, longest: int) -> None:
     parts = segments(timeline, longest)
@@ -358,11 +367,11 @@ def test_a_strobe_shares_segments_but_moving_scenes_do_not() -> None:
 # Recursion
 
 
+@patient
 @given(
     st.lists(st.fractions(0, 1, max_denominator=1001), min_size=1, max_size=12),
     st.integers(0, 4),
 )
-@settings(max_examples=50)
 def test_a_midpoint_tree_reaches_every_phase_from_what_is_already_made(
     phases: list[Fraction], depth: int
 ) -> None:
