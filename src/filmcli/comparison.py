@@ -12,7 +12,8 @@ import io
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, Literal, cast
 
@@ -69,18 +70,37 @@ def compare(
         os.replace(os.path.join(folder, name), output)
 
 
-def still_names(result: VideoInfo, output: str, count: int) -> dict[int, str]:
-    """Which frames of the result to show as stills, evenly spread, and their files' names.
+def still_names(source: VideoInfo, result: VideoInfo, output: str, count: int) -> dict[int, str]:
+    """Which frames of the result to show as stills, and their files' names.
 
-    The names are `output` without its ending: NAME-1.png and so on, at most `count`. Raises
-    InputError if the result holds no frames.
+    They are evenly spread, each moved by a few frames to where the source's own frames are far:
+    a still of a kept frame would show the same twice. The names are `output` without its ending:
+    NAME-1.png and so on, at most `count`. Raises InputError if the result holds no frames.
     """
-    frames = len(read_packets(result, "pts"))
-    if frames == 0:
+    times, own = _times(result), _times(source)
+    if not times:
         raise InputError(f"{result.path} holds no frames", "", "give a film that plays")
-    moments = sorted({(2 * k + 1) * frames // (2 * count) for k in range(count)})
+    reach = min(4, max(0, (len(times) // count - 1) // 2))
+    moments = set()
+    for middle in ((2 * k + 1) * len(times) // (2 * count) for k in range(count)):
+        near = range(max(0, middle - reach), min(len(times), middle + reach + 1))
+        moments.add(max(near, key=lambda at: (_distance(times[at], own), -abs(at - middle))))
     stem, digits = os.path.splitext(output)[0], len(str(len(moments)))
-    return {at: f"{stem}-{number:0{digits}}.png" for number, at in enumerate(moments, 1)}
+    return {at: f"{stem}-{number:0{digits}}.png" for number, at in enumerate(sorted(moments), 1)}
+
+
+def _times(info: VideoInfo) -> list[Fraction]:
+    """Seconds of every frame after the first, as the container has them."""
+    ticks = sorted(int(packet["pts"]) for packet in read_packets(info, "pts") if "pts" in packet)
+    return [(tick - ticks[0]) * info.time_base for tick in ticks]
+
+
+def _distance(time: Fraction, times: Sequence[Fraction]) -> Fraction:
+    """Seconds from the nearest of the rising `times`; 0 if there are none."""
+    after = bisect_left(times, time)
+    return min(
+        (abs(time - other) for other in times[max(0, after - 1) : after + 1]), default=Fraction(0)
+    )
 
 
 def stills(

@@ -181,12 +181,12 @@ def test_odd_sizes_and_the_same_file_twice(tmp_path: Path) -> None:
     assert luma(tmp_path / "odd.compare.mkv", 104, 38).shape == (5, 38, 104)
 
 
-def test_stills_are_evenly_spread(films: tuple[Path, Path], tmp_path: Path) -> None:
+def test_stills_are_spread_and_show_no_kept_frame(films: tuple[Path, Path], tmp_path: Path) -> None:
     done = compare(*films, "--stills", "3", "-o", tmp_path / "s.mp4")
     names = [tmp_path / f"s-{number}.png" for number in (1, 2, 3)]
     assert (done.returncode, done.stdout.split()) == (0, [str(name) for name in names])
     assert sorted(tmp_path.iterdir()) == names
-    for name, k in zip(names, (10, 30, 50), strict=True):
+    for name, k in zip(names, (9, 29, 49), strict=True):
         streams = probed(name, "stream=width,height")
         assert (streams[0]["width"], streams[0]["height"]) == (2 * WIDE, HIGH)
         raw = subprocess.run(
@@ -197,6 +197,14 @@ def test_stills_are_evenly_spread(films: tuple[Path, Path], tmp_path: Path) -> N
         row = np.frombuffer(raw, np.uint8).reshape(HIGH, 2 * WIDE)[-8].astype(float)
         assert row[20] == pytest.approx((held(k) - 16) * 255 / 219, abs=2)
         assert row[WIDE + 20] == pytest.approx((level(60, k) - 16) * 255 / 219, abs=2)
+
+
+def test_there_are_no_more_stills_than_frames(films: tuple[Path, Path], tmp_path: Path) -> None:
+    short = tmp_path / "short.mkv"
+    words = f"ffmpeg -v error -i {films[1]} -frames:v 3 -c:v ffv1 {short}"
+    subprocess.run(words.split(), check=True)
+    assert compare(films[0], short, "--stills", "12").returncode == 0
+    assert len(list(tmp_path.glob("short.compare-*.png"))) == 3
 
 
 def test_names_may_hold_anything(films: tuple[Path, Path], tmp_path: Path) -> None:

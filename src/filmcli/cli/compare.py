@@ -64,7 +64,7 @@ def compare(
     left, right = probe(source), probe(result)
     output = output_path(result, "compare", output)
     if stills:
-        names = comparison.still_names(right, output, stills)
+        names = comparison.still_names(left, right, output, stills)
         written = list(names.values())
         _check(source, result, written, overwrite)
         comparison.stills(left, right, names, arrangement=layout)
