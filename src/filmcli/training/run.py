@@ -54,12 +54,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     defaults = Recipe()
     for field in fields(Recipe):
         value = getattr(defaults, field.name)
-        if isinstance(value, (bool, tuple)):
-            continue
-        option = "--" + field.name.replace("_", "-")
-        parser.add_argument(option, type=type(value), default=value, help=f"default {value}")
+        option, told = "--" + field.name.replace("_", "-"), f"default {value}"
+        if isinstance(value, bool):
+            choice = argparse.BooleanOptionalAction
+            parser.add_argument(option, action=choice, default=value, help=told)
+        else:
+            parser.add_argument(option, type=type(value), default=value, help=told)
     chosen = vars(parser.parse_args(arguments))
-    recipe = Recipe(**{f.name: chosen[f.name] for f in fields(Recipe) if f.name in chosen})
+    recipe = Recipe(**{field.name: chosen[field.name] for field in fields(Recipe)})
     said = {"recipe": repr(recipe), "data": chosen["data"] or "not told"}
     run = Run(
         chosen["output"],

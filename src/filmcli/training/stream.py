@@ -32,7 +32,8 @@ class _Samples(Dataset[Sample]):
         recipe = self._recipe
         rng = np.random.default_rng((recipe.seed, index))
         stage, _ = recipe.stage(index // recipe.batch)
-        synthetic = rng.random() < recipe.synthetic_share[stage]
+        share = recipe.picture_synthetic if stage else recipe.flow_synthetic
+        synthetic = rng.random() < share
         if not self._material.sources or (synthetic and self._material.assets.photographs):
             return synthetic_sample(self._material.assets, recipe.side, rng)
         return clip_sample(self._material.sources, recipe.side, rng)
