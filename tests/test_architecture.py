@@ -30,6 +30,7 @@ FLOORS = {
     "upsample": 3,
     "adapt": 3,
     "job": 3,
+    "plan": 3,
     "comparison": 3,
     "training": 3,
     "evaluation": 3,
@@ -39,6 +40,8 @@ FLOORS = {
 # Stories that are told with the help of another on their floor.
 NEIGHBOURS = {
     ("upsample", "job"),
+    ("upsample", "plan"),
+    ("plan", "job"),
     ("training", "evaluation"),
     ("adapt", "job"),  # the fingerprint of a film
     ("adapt", "evaluation"),  # the built-in film, where none is given

@@ -46,7 +46,7 @@ class OutputExistsError(FilmcliError):
 
 
 class MachineError(FilmcliError):
-    """Something on this machine is missing: ffmpeg, an encoder, a device, weights, space, rights."""
+    """This machine lacks something: ffmpeg, an encoder, a device, weights, space, rights."""
 
     exit_code = 5
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from filmcli.cli.inputs import films
+from filmcli.cli.inputs import films, refuse_collisions
 from filmcli.errors import InputError, UsageError
 
 
@@ -55,6 +55,7 @@ def test_an_empty_folder_and_one_file_for_many_films_are_refused(tmp_path: Path)
 def test_two_films_of_one_output_are_refused_before_any_work(tmp_path: Path) -> None:
     top = folder(tmp_path, "a.avi", "a.mkv")
     with pytest.raises(UsageError):
-        list(films([top], None))
+        refuse_collisions(list(films([top], None)))
     with pytest.raises(UsageError):
-        list(films(["x/a.mp4", "y/a.mp4"], "out/"))
+        refuse_collisions(list(films(["x/a.mp4", "y/a.mp4"], "out/")))
+    refuse_collisions(list(films(["x/a.mp4", "y/a.mp4"], None)))

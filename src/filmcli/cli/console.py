@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from filmcli.adaptation.scene import SceneAdaptation
-    from filmcli.upsample import Adapted, Event, Plan, Progress, Result
+    from filmcli.plan import Plan
+    from filmcli.upsample import Adapted, Event, Progress, Result
     from filmcli.video.encode import Encoding
 
 _LINES_EVERY_SECONDS = 30.0
@@ -94,7 +95,8 @@ class Teller:
 
     def __call__(self, event: Event) -> None:
         """Hear of one event."""
-        from filmcli.upsample import Adapted, Plan, Progress, Result, Surveying
+        from filmcli.plan import Plan
+        from filmcli.upsample import Adapted, Progress, Result, Surveying
 
         match event:
             case Surveying():
@@ -219,11 +221,9 @@ def _hint(plan: Plan) -> Iterator[str]:
     for multiple in (Fraction(n, 2) for n in range(4, 21)):
         near = source * multiple
         if near != rate and abs(near / rate - 1) < Fraction(1, 500):
-            kept, of = multiple.denominator, multiple.numerator
-            times = spell_rate(multiple)
             yield (
-                f"   hint: --fps {spell_rate(near)} ({times}x) keeps {kept} of every {of} frames "
-                "as they are in the source"
+                f"   hint: at --fps {spell_rate(near)} ({spell_rate(multiple)}x) one of every "
+                f"{multiple.numerator} frames is the source's own"
             )
 
 
@@ -244,7 +244,8 @@ class JsonTeller:
 
     def __call__(self, event: Event) -> None:
         """Hear of one event; progress is told at most once a second."""
-        from filmcli.upsample import Adapted, Plan, Progress, Result, Surveying
+        from filmcli.plan import Plan
+        from filmcli.upsample import Adapted, Progress, Result, Surveying
 
         match event:
             case Surveying():

@@ -32,11 +32,10 @@ def films(inputs: Sequence[str], output: str | None) -> Iterator[tuple[str, str 
             "it is not a folder",
             f"name a folder: -o {output}/",
         )
-    _refuse_collisions(pairs)
     yield from pairs
 
 
-def _refuse_collisions(pairs: Sequence[tuple[str, str | None]]) -> None:
+def refuse_collisions(pairs: Sequence[tuple[str, str | None]]) -> None:
     """UsageError if two films would be written under one name."""
     sources: dict[str, str] = {}
     for source, output in pairs:

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from filmcli.cli.console import JsonTeller, Teller, library_warnings, show_error
-from filmcli.cli.inputs import films
+from filmcli.cli.inputs import films, refuse_collisions
 from filmcli.errors import FilmcliError, UsageError
 
 
@@ -82,9 +82,10 @@ def upsample(
     """
     output = options["output"]
     teller = JsonTeller() if as_json else Teller(progress, quiet, to_stdout=output != "-")
-    settings = _settings(options)
+    settings, pairs = _settings(options), list(films(inputs, output))
+    refuse_collisions(pairs)
     with library_warnings():
-        return _each(list(films(inputs, output)), settings, teller)
+        return _each(pairs, settings, teller)
 
 
 def _settings(options: dict[str, Any]) -> dict[str, Any]:
@@ -129,7 +130,7 @@ def _each(
     pairs: Sequence[tuple[str, str | None]], settings: dict[str, Any], teller: Teller | JsonTeller
 ) -> int:
     """Do one film after the other; a failed one does not stop the rest."""
-    from filmcli.upsample import Settings
+    from filmcli.plan import Settings
     from filmcli.upsample import upsample as upsample_film
 
     code = 0
