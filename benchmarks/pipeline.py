@@ -1,0 +1,84 @@
+"""What a whole `upsample` costs beyond its network, and how much memory it takes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from benchmarks.speed import Took, fresh_weights, mandelbrot, run_ffmpeg
+from filmcli.network.interpolator import Interpolator
+from filmcli.network.weights import load, save
+from filmcli.plan import Settings
+from filmcli.upsample import upsample
+from filmcli.video.decode import decode
+from filmcli.video.probe import probe
+
+SECONDS = 5
+
+_PEAK = """
+import resource, sys
+from filmcli.plan import Settings
+from filmcli.upsample import upsample
+upsample(sys.argv[1], Settings(weights=sys.argv[2], output=sys.argv[3]))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def timed(work: Callable[[], object]) -> Took:
+    """Return what `work` and its child processes take; on a busy machine only the CPU counts."""
+    wall, cpu = time.perf_counter(), sum(os.times()[:4])
+    work()
+    return Took(time.perf_counter() - wall, sum(os.times()[:4]) - cpu)
+
+
+def small_weights(folder: Path) -> str:
+    """Write a newly initialised film-xs, and return its path."""
+    path = str(folder / "film-xs.safetensors")
+    save(path, "film-xs", fresh_weights("film-xs").state_dict)
+    return path
+
+
+def measure_overhead(folder: Path) -> list[dict[str, Any]]:
+    """Compare a film's upsampling, file to file, with its network alone on frames in memory."""
+    film = str(mandelbrot(folder / "overhead.mkv", 640, 360, SECONDS))
+    weights = small_weights(folder)
+    settings = Settings(weights=weights, output=str(folder / "overhead.2x.mkv"))
+    whole = timed(lambda: upsample(film, settings))
+    info = probe(film)
+    frames = [frame.planes for frame in decode(info)]
+    doorway = Interpolator(load(weights), info.layout, info.color, info.width, info.height)
+    pairs = list(pairwise(frames))
+    alone = timed(lambda: [doorway.between(*pair, [Fraction(1, 2)]) for pair in pairs])
+    return [
+        {
+            "640x360, film-xs": f"{len(pairs)} frames made, {name}",
+            "network alone, s": network,
+            "upsample, s": all_of_it,
+            "around the network": f"{100 * (1 - network / all_of_it):.1f} %",
+        }
+        for name, network, all_of_it in zip(("clock", "all cores"), alone, whole, strict=True)
+    ]
+
+
+def measure_memory(folder: Path) -> list[dict[str, Any]]:
+    """Return the peak memory of upsampling a short film and one ten times as long."""
+    weights = small_weights(folder)
+    short = mandelbrot(folder / "10.mkv", 256, 144, 10)
+    long = folder / "100.mkv"
+    run_ffmpeg("-stream_loop", "9", "-i", str(short), "-c", "copy", str(long))
+    rows = []
+    for film in (short, long):
+        words = [sys.executable, "-c", _PEAK, str(film), weights, str(film.with_suffix(".2x.mkv"))]
+        done = subprocess.run(
+            words, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True
+        )
+        peak = int(done.stdout.split()[-1]) / 1024
+        rows.append({"film": f"256x144, {film.stem} s", "peak memory, MiB": peak})
+    return rows
