@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from filmcli.adaptation.lessons import Lesson, Questions, Triplets, making, score
+from filmcli.adaptation.lessons import Exam, Lesson, Questions, Triplets, making
 from filmcli.losses import charbonnier
 from filmcli.network.film import CONFIGS, Film
 from filmcli.network.voxelflow import VoxelFlow
@@ -77,18 +77,20 @@ def test_the_margin_neither_teaches_nor_counts() -> None:
     triplets = flat(0.2, 0.2, 0.2, size=8, margin=2)
     triplets.middle[..., :2, :] = 1.0
     assert Lesson(Shifted(), triplets, Questions(), []).loss({}).item() == pytest.approx(2e-3)
-    assert score(Shifted(), {}, [triplets]) == (100.0, 100.0)
+    assert Exam(Shifted(), [triplets], []).score({}) == (100.0, 100.0)
 
 
 def test_score_by_hand() -> None:
     # off by 0.1 and 0.05
-    found = score(Shifted(), {}, [flat(0.0, 0.5, 0.8)])
+    found = Exam(Shifted(), [flat(0.0, 0.5, 0.8)], []).score({})
     assert found.doubled == pytest.approx(20.0, abs=1e-3)
     assert found.cycle == pytest.approx(-20 * math.log10(0.05), abs=1e-3)
 
 
 def test_the_score_of_broken_parameters_is_nan() -> None:
-    found = score(Shifted(), {"offset": torch.tensor(math.nan)}, [flat(0.0, 0.5, 0.8)])
+    found = Exam(Shifted(), [flat(0.0, 0.5, 0.8)], ["offset"]).score(
+        {"offset": torch.tensor(math.nan)}
+    )
     assert math.isnan(found.doubled)
     assert math.isnan(found.cycle)
 

@@ -39,7 +39,7 @@ def scene(frames: int = 30, motion: float = 2.0) -> Scene:
     return Scene(4, 0, frames, TIMES, [motion] * len(TIMES))
 
 
-RECIPE = Recipe(learning_rate=0.01, crop_px=64)
+RECIPE = Recipe(learning_rate=0.01, crop_px=64, subset="all")
 
 
 def test_a_wrong_tint_is_unlearned_and_the_network_stays_as_it_is() -> None:

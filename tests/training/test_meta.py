@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import islice, repeat
 
 import numpy as np
@@ -84,7 +83,7 @@ def test_outer_losses_by_hand() -> None:
     # |w - 0.5| has slope -1 at w = 0.2; a step of 0.1 goes to 0.3, where the query 0.9 is 0.6 off
     net = Line(0.2)
     params = dict(net.named_parameters())
-    recipe = MetaRecipe(inner_steps=1)
+    recipe = MetaRecipe(inner_steps=1, subset="all")
     before, after = outer_losses(net, params, [{"w": 0.1}], level_task(0.5, 0.9), recipe, plain)
     assert before.item() == pytest.approx(0.7, abs=1e-4)
     assert after.item() == pytest.approx(0.6, abs=1e-4)
@@ -93,7 +92,12 @@ def test_outer_losses_by_hand() -> None:
 def test_the_rate_is_learned() -> None:
     # support and query agree that w lies far off: a longer step helps
     recipe = MetaRecipe(
-        steps=40, tasks=1, learning_rate=0.0, first_inner_rate=0.01, rate_of_rates=0.1
+        subset="all",
+        steps=40,
+        tasks=1,
+        learning_rate=0.0,
+        first_inner_rate=0.01,
+        rate_of_rates=0.1,
     )
     learned = meta_train(Line(0.2), repeat(level_task(0.8, 0.8)), recipe)
     assert learned.params["w"].item() == pytest.approx(0.2)
@@ -105,7 +109,7 @@ def test_the_rate_is_learned() -> None:
 
 def test_rates_can_be_learned_for_every_weight() -> None:
     net = VoxelFlow(filters=2)
-    recipe = MetaRecipe(steps=1, tasks=1, rate_per_weight=True)
+    recipe = MetaRecipe(subset="all", steps=1, tasks=1, rate_per_weight=True)
     learned = meta_train(net, moving_tasks(), recipe)
     for name, value in net.named_parameters():
         assert learned.rates[name].shape == value.shape
@@ -113,7 +117,9 @@ def test_rates_can_be_learned_for_every_weight() -> None:
 
 def test_a_run_that_diverges_says_so() -> None:
     with pytest.raises(RenderError, match="diverged"):
-        meta_train(Line(float("nan")), repeat(level_task(0.1, 0.2)), MetaRecipe(steps=2))
+        meta_train(
+            Line(float("nan")), repeat(level_task(0.1, 0.2)), MetaRecipe(steps=2, subset="all")
+        )
 
 
 def tiny_film() -> Film:
@@ -143,7 +149,13 @@ def test_any_network_learns_in_the_outer_loop(build: type, order: int) -> None:
     net = build()
     kept = {name: value.clone() for name, value in net.state_dict().items()}
     recipe = MetaRecipe(
-        steps=8, tasks=1, order=order, learning_rate=3e-3, first_inner_rate=1e-3, cycle=0.2
+        subset="all",
+        steps=8,
+        tasks=1,
+        order=order,
+        learning_rate=3e-3,
+        first_inner_rate=1e-3,
+        cycle=0.2,
     )
     told: list[dict[str, float]] = []
     learned = meta_train(net, repeat(next(moving_tasks(side=24))), recipe, told.append)
@@ -167,7 +179,7 @@ def test_orders_differ_by_what_the_step_depends_on() -> None:
     rates = [dict.fromkeys(params, 0.05)]
 
     def outer(order: int) -> Tensor:
-        recipe = replace(MetaRecipe(), order=order)
+        recipe = MetaRecipe(subset="all", order=order)
         return outer_losses(net, params, rates, task, recipe, plain)[1]
 
     name = "output_conv.bias"

@@ -117,25 +117,40 @@ def _front(
     return left_pyramids, right_pyramids, net.flows(left_pyramids, right_pyramids)
 
 
-@torch.no_grad()
-def score(net: nn.Module, params: Params, triplets: Sequence[Triplets]) -> Score:
-    """Return how well `net` with `params` answers both questions about `triplets`."""
-    doubled: list[float] = []
-    cycle: list[float] = []
-    for left, middle, right, phase, margin in triplets:
-        half = torch.full_like(phase, 0.5)
+class Exam:
+    """Triplets that a network is scored by, of which only the parameters `names` will change.
 
-        def make(first: Tensor, last: Tensor, at: Tensor) -> Tensor:
-            made: Tensor = functional_call(net, dict(params), (first, last, at))
-            return made.clamp(0, 1)
+    As for a lesson, what the frozen part computes of the frames is computed once.
+    """
 
-        again = make(make(left, middle, half), make(middle, right, half), phase)
-        for values, made in ((doubled, make(left, right, phase)), (cycle, again)):
-            values.extend(_decibels(inside(made, margin), inside(middle, margin)))
-    return Score(sum(doubled) / len(doubled), sum(cycle) / len(cycle))
+    def __init__(self, net: nn.Module, triplets: Sequence[Triplets], names: Sequence[str]) -> None:
+        self._net = net
+        self._triplets = triplets
+        self._makes = []
+        for left, middle, right, phase, _ in triplets:
+            half = torch.full_like(phase, 0.5)
+            self._makes.append(
+                (
+                    making(net, left, right, phase, names),
+                    making(net, left, middle, half, names),
+                    making(net, middle, right, half, names),
+                )
+            )
+
+    @torch.no_grad()
+    def score(self, params: Params) -> Score:
+        """Return how well both questions are answered with `params`, the mean over triplets."""
+        doubled: list[float] = []
+        cycle: list[float] = []
+        for (_, middle, _, phase, margin), makes in zip(self._triplets, self._makes, strict=True):
+            middle_made, before, after = (make(params).clamp(0, 1) for make in makes)
+            again = functional_call(self._net, dict(params), (before, after, phase)).clamp(0, 1)
+            for values, made in ((doubled, middle_made), (cycle, again)):
+                values.extend(decibels(inside(made, margin), inside(middle, margin)))
+        return Score(sum(doubled) / len(doubled), sum(cycle) / len(cycle))
 
 
-def _decibels(made: Tensor, truth: Tensor) -> list[float]:
+def decibels(made: Tensor, truth: Tensor) -> list[float]:
     """Return the PSNR of each picture of a batch; at most 100, NaN if the picture is."""
     errors = ((made - truth.clamp(0, 1)) ** 2).mean(dim=(1, 2, 3)).tolist()
     return [error if math.isnan(error) else -10 * math.log10(max(error, 1e-10)) for error in errors]

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from filmcli.adaptation.inner import RULES, Loss, Params, Rates, adapt
-from filmcli.adaptation.lessons import Lesson, Questions, Score, Triplets, score
+from filmcli.adaptation.lessons import Exam, Lesson, Questions, Score, Triplets
 from filmcli.adaptation.subsets import Space, subset
 from filmcli.adaptation.support import SMALLEST_CROP_PX, Choice, choose, gather, stack
 
@@ -36,16 +36,16 @@ class Recipe:
     """
 
     steps: int = 1
-    learning_rate: float = 1e-4
+    learning_rate: float = 1e-3
     rates: Rates | None = None
     rule: str = "adam"
     pull: float = 0.0
-    subset: str = "all"
+    subset: str = "tail"
     questions: Questions = BOTH
     support: int = 12
-    batch: int = 4
+    batch: int = 12
     held_out: int = 3
-    crop_px: int = 256
+    crop_px: int = 192
     margin_db: float = 0.03
     seed: int = 0
 
@@ -121,11 +121,12 @@ def adapt_scene(
         return base("no even motion")
     if min(support[0].left.shape[-2:]) < SMALLEST_CROP_PX:
         return base("too small")
-    before = score(net, {}, held_out)
+    exam = Exam(net, held_out, adapting(net, recipe))
+    before = exam.score({})
     deltas = fit(net, support, recipe)
     if not all(bool(torch.isfinite(delta).all()) for delta in deltas.values()):
         return base("diverged", before)
-    after = score(net, applied(net, deltas), held_out)
+    after = exam.score(applied(net, deltas))
     seconds = time.monotonic() - started
     why = verdict(before, after, recipe.margin_db)
     if why:
@@ -149,11 +150,7 @@ def fit(net: nn.Module, support: Sequence[Triplets], recipe: Recipe) -> dict[str
 
 def course(net: nn.Module, support: Sequence[Triplets], recipe: Recipe) -> tuple[Space, Loss]:
     """Return the values that `recipe` adapts and the loss of each step: a batch of `support`."""
-    params = {name: parameter.detach() for name, parameter in net.named_parameters()}
-    if recipe.rates:
-        space = Space({name: params[name] for name in recipe.rates[0]}, dict)
-    else:
-        space = subset(params, recipe.subset)
+    space = space_of(net, recipe)
     names = list(space.weights(space.start))
     batches = [
         stack(support[place : place + recipe.batch])
@@ -168,6 +165,20 @@ def course(net: nn.Module, support: Sequence[Triplets], recipe: Recipe) -> tuple
         return lessons[number].loss(space.weights(values))
 
     return space, loss
+
+
+def space_of(net: nn.Module, recipe: Recipe) -> Space:
+    """Return where the inner loop walks: what the rates name, or the recipe's subset."""
+    params = {name: parameter.detach() for name, parameter in net.named_parameters()}
+    if recipe.rates:
+        return Space({name: params[name] for name in recipe.rates[0]}, dict)
+    return subset(params, recipe.subset)
+
+
+def adapting(net: nn.Module, recipe: Recipe) -> list[str]:
+    """Return the names of the parameters that will change."""
+    space = space_of(net, recipe)
+    return list(space.weights(space.start))
 
 
 def applied(net: nn.Module, deltas: Params) -> dict[str, Tensor]:

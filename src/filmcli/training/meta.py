@@ -39,11 +39,11 @@ class MetaRecipe:
     inner_steps: int = 1
     order: int = 1
     learning_rate: float = 3e-5
-    first_inner_rate: float = 1e-4
+    first_inner_rate: float = 1e-3
     rate_of_rates: float = 0.02  # of the logarithms
     rate_per_weight: bool = False
     unadapted_share: float = 0.5
-    subset: str = "all"
+    subset: str = "tail"
     doubled: float = 1.0
     cycle: float = 0.0
     average_decay: float = 0.99
