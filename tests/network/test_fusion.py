@@ -95,7 +95,7 @@ def test_mask_and_residual_by_hand() -> None:
     with torch.no_grad():
         fusion.get_parameter("output_conv.weight").zero_()
         fusion.get_parameter("output_conv.bias").copy_(
-            torch.tensor([2.0, 0.1, 0.2, 0.3, 0, 0, 0, 0])
+            torch.tensor([0.2, 0.1, 0.2, 0.3, 0, 0, 0, 0])
         )
     left, right, flows = still(torch.zeros(1, 3, 4, 4), 8, 8)
     left.images[0] = torch.ones(1, 3, 8, 8)
@@ -108,7 +108,7 @@ def test_decoder_can_correct_the_flows_of_the_blend() -> None:
     fusion = two_levels("blend")
     with torch.no_grad():
         fusion.get_parameter("output_conv.weight").zero_()
-        fusion.get_parameter("output_conv.bias")[4:] = torch.tensor([2.0, 0.0, 0.0, -1.0])
+        fusion.get_parameter("output_conv.bias")[4:] = torch.tensor([0.2, 0.0, 0.0, -0.1])
     left, right, flows = still(torch.zeros(1, 3, 4, 4), 8, 8)
     columns, rows = (
         torch.arange(8.0).expand(1, 3, 8, 8),

@@ -15,6 +15,10 @@ from filmcli.network.pyramids import warp, warp_all
 
 Head = Literal["rgb", "blend"]
 
+# A residual is some hundredths, a telling mask logit or flow correction some units: without this
+# factor 3000 steps moved the mask by nothing that could be measured.
+_GAIN = 10.0
+
 
 class Synthesis(NamedTuple):
     """A made frame and the warped neighbours it was made of."""
@@ -88,8 +92,8 @@ class Fusion(nn.Module):
             # The flows are anchored at the wrong frames; the decoder, which sees both sides,
             # can put them right.
             out = out.float().contiguous()  # plane by plane: a channel alone is then fast to take
-            to_left = flows.backward[0] * time + out[:, 4:6]
-            to_right = flows.forward[0] * (1 - time) + out[:, 6:8]
+            to_left = flows.backward[0] * time + _GAIN * out[:, 4:6]
+            to_right = flows.forward[0] * (1 - time) + _GAIN * out[:, 6:8]
             out = _blend(out, warp(left.images[0], to_left), warp(right.images[0], to_right), time)
         return Synthesis(out, warped_left, warped_right)
 
@@ -121,5 +125,5 @@ def _join(parts: list[Tensor], like: Tensor) -> Tensor:
 def _blend(out: Tensor, warped_left: Tensor, warped_right: Tensor, time: Tensor) -> Tensor:
     """Return the picture of the "blend" head from `(B, 8, H, W)`: mask logit and residual first."""
     # The logit of 1 - phase makes the fresh mask 1 - phase; the bound keeps it finite.
-    mask = torch.sigmoid(out[:, :1] + torch.logit(1 - time, eps=1e-6))
+    mask = torch.sigmoid(_GAIN * out[:, :1] + torch.logit(1 - time, eps=1e-6))
     return torch.lerp(warped_right.contiguous(), warped_left.contiguous(), mask) + out[:, 1:4]
