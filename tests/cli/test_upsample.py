@@ -315,3 +315,90 @@ def test_slow_motion_stretches_picture_and_sound(tmp_path: Path) -> None:
     output = tmp_path / "in.slow2x.mp4"
     assert ffprobe(output)["nb_read_packets"] == "48"
     assert abs(float(ffprobe(output, "a:0")["duration"]) - 2) < 0.1
+
+
+def test_a_reader_that_leaves_ends_the_run_quietly(tmp_path: Path) -> None:
+    film(tmp_path / "in.mp4", seconds=4)
+    with subprocess.Popen(
+        [*FILMCLI, "upsample", "in.mp4", "-o", "-", "-q"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as child:
+        assert child.stdout and child.stderr
+        child.stdout.read(1000)
+        child.stdout.close()
+        assert child.stderr.read() == b""
+        assert child.wait(60) == 1
+
+
+def test_a_killed_encoder_is_an_error_that_leaves_nothing(tmp_path: Path) -> None:
+    source = film(tmp_path / "in.mp4", seconds=10)
+    command = [*FILMCLI, "upsample", source]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as child:
+        encoder = None
+        deadline = time.monotonic() + 60
+        while encoder is None and time.monotonic() < deadline:
+            encoder = process_that_writes(tmp_path, "000000.part.nut")
+        assert encoder is not None
+        os.kill(encoder, signal.SIGKILL)
+        _, words = child.communicate(timeout=60)
+    assert child.returncode == 1
+    assert "Traceback" not in words
+    assert "killed by SIGKILL" in words
+    assert os.listdir(tmp_path) == ["in.mp4"]
+
+
+def process_that_writes(folder: Path, name: str) -> int | None:
+    """The process that has a file of this name, somewhere below `folder`, open."""
+    for handle in Path("/proc").glob("[0-9]*/fd/*"):
+        try:
+            target = os.readlink(handle)
+        except OSError:
+            continue
+        if target.startswith(str(folder)) and target.endswith(name):
+            return int(handle.parts[2])
+    return None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small file system")
+def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(small)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("mounting is not allowed here")
+    try:
+        film(small / "in.mp4", seconds=2)
+        done = run("upsample", small / "in.mp4", "-c", "ffv1", "-o", small / "out.mkv")
+        assert_refused(done, 5)
+        assert "disk is full" in done.stderr
+        left = [name for name in os.listdir(small) if not (small / name).is_dir()]
+        assert left == ["in.mp4"]  # beside it only finished parts, which a next run goes on from
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+
+
+def test_variable_rate_and_late_sound_keep_their_times(tmp_path: Path) -> None:
+    source, output = tmp_path / "in.mkv", tmp_path / "out.mkv"
+    ffmpeg(
+        *("-f", "lavfi", "-i", "testsrc2=size=96x64:rate=24:duration=1"),
+        *("-itsoffset", "0.4", "-f", "lavfi", "-i", f"{TONE}:duration=1"),
+        *("-vf", "select='not(eq(n,5)+eq(n,6)+eq(n,13))'", "-fps_mode", "vfr"),
+        *("-pix_fmt", "yuv420p", "-c:v", "ffv1", "-c:a", "pcm_s16le", str(source)),
+    )
+    done = run("upsample", source, "--fps", "60", "-c", "ffv1", "-o", output)
+    assert done.returncode == 0, done.stderr
+    assert ffprobe(output)["nb_read_packets"] == "60"
+    offsets = [
+        float(ffprobe(path, "a:0")["start_time"]) - float(ffprobe(path)["start_time"])
+        for path in (source, output)
+    ]
+    assert abs(offsets[0] - offsets[1]) <= 1 / 120
+    before, after = picture_hashes(source, "yuv420p"), picture_hashes(output, "yuv420p")
+    # Output 5k stands on source time 2k/24; pictures 5, 6 and 13 of 24 are missing.
+    shown = [n for n in range(24) if n not in (5, 6, 13)]
+    for k in range(0, 24, 2):
+        if k in shown:
+            assert after[5 * k // 2] == before[shown.index(k)]
+    assert after[15] not in before

@@ -12,7 +12,7 @@ from types import FrameType
 import click
 
 from filmcli import __version__
-from filmcli.cli.console import show_error
+from filmcli.cli.console import machine_failure, show_error
 from filmcli.errors import FilmcliError
 
 COMMANDS = ("upsample", "adapt", "probe", "compare", "doctor")
@@ -70,13 +70,14 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except FilmcliError as error:
-        show_error(error)
-        return error.exit_code
     except BrokenPipeError:
         # The reader went away; keep the interpreter's own last flush from complaining.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except (FilmcliError, OSError) as error:
+        failure = machine_failure(error) if isinstance(error, OSError) else error
+        show_error(failure)
+        return failure.exit_code
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:  # noqa: ARG001

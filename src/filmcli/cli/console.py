@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from filmcli.errors import FilmcliError
+from filmcli.errors import FilmcliError, MachineError
 from filmcli.timing import source_rate, spell_rate
 
 if TYPE_CHECKING:
@@ -45,6 +45,12 @@ def show_error(error: FilmcliError) -> None:
     click.echo(f"error: {first}", err=True)
     for line in rest:
         click.echo(f"       {line}", err=True)
+
+
+def machine_failure(error: OSError) -> MachineError:
+    """The three lines for what the system refused us: a full disk, a folder without rights."""
+    what = f"{error.filename or 'a file'} cannot be read or written"
+    return MachineError(what, str(error.strerror or error), "free space or rights, then try again")
 
 
 def show_warning(text: str) -> None:
@@ -111,6 +117,11 @@ class Teller:
             case Result():
                 self.close()
                 self._result(event)
+
+    def fail(self, source: str, failure: FilmcliError) -> None:  # noqa: ARG002
+        """Tell why a film was given up; the other ones go on."""
+        self.close()
+        show_error(failure)
 
     def close(self) -> None:
         """Take the bar off the terminal."""
@@ -266,6 +277,11 @@ class JsonTeller:
     def tell(self, event: str, **facts: Any) -> None:
         """Print one object; `v` is the version of this format."""
         click.echo(json.dumps({"v": 1, "event": event, **facts}))
+
+    def fail(self, source: str, failure: FilmcliError) -> None:
+        """Tell why a film was given up; the other ones go on."""
+        self.tell("error", source=source, exit_code=failure.exit_code, text=str(failure))
+        show_error(failure)
 
     def close(self) -> None:
         """Nothing is kept open."""

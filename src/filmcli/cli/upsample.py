@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from filmcli.cli.console import JsonTeller, Teller, library_warnings, show_error
+from filmcli.cli.console import JsonTeller, Teller, library_warnings, machine_failure
 from filmcli.cli.inputs import films, refuse_collisions
 from filmcli.errors import FilmcliError, UsageError
 
@@ -141,15 +141,13 @@ def _each(
             result = upsample_film(path, Settings(**{**settings, "output": output}), teller)
             if not settings["dry_run"]:
                 teller(result)
-        except FilmcliError as error:
-            teller.close()
-            if isinstance(teller, JsonTeller):
-                teller.tell("error", source=path, exit_code=error.exit_code, text=str(error))
-            show_error(error)
-            code = error.exit_code if len(pairs) == 1 else 1
-        except KeyboardInterrupt:
+        except (BrokenPipeError, KeyboardInterrupt):
             teller.close()
             raise
+        except (FilmcliError, OSError) as error:
+            failure = machine_failure(error) if isinstance(error, OSError) else error
+            teller.fail(path, failure)
+            code = failure.exit_code if len(pairs) == 1 else 1
     if isinstance(teller, JsonTeller):
         teller.tell("summary", exit_code=code)
     return code

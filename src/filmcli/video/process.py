@@ -9,6 +9,7 @@ in order.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import io
 import os
@@ -22,7 +23,7 @@ from functools import lru_cache
 from types import TracebackType
 from typing import Any, BinaryIO, NamedTuple, cast
 
-from filmcli.errors import MachineError, RenderError
+from filmcli.errors import FilmcliError, MachineError, RenderError
 
 _LAST_WORDS = 12
 _PIPE_BYTES = 1 << 20
@@ -134,7 +135,7 @@ class Child:
         except BrokenPipeError:
             what = "stopped in the middle of the work"
             self.finish(what)
-            raise RenderError(f"{self.name} {what}.", self.last_words()) from None
+            raise _failure(f"{self.name} {what}.", self.last_words()) from None
 
     def read_into(self, buffer: memoryview) -> int:
         """Fill `buffer` from stdout; fewer bytes than its length only at the end."""
@@ -164,9 +165,9 @@ class Child:
         code = self.wait()
         if code < 0:
             killer = signal.Signals(-code).name
-            raise RenderError(f"{self.name} {what}.", f"It was killed by {killer}.")
+            raise _failure(f"{self.name} {what}.", f"It was killed by {killer}.")
         if code > 0:
-            raise RenderError(f"{self.name} {what} (exit code {code}).", self.last_words())
+            raise _failure(f"{self.name} {what} (exit code {code}).", self.last_words())
 
     def last_words(self, lines: int = 4) -> str:
         """The last lines the program wrote to stderr, joined by "; "."""
@@ -197,6 +198,16 @@ class Child:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _failure(what: str, why: str) -> FilmcliError | BrokenPipeError:
+    """The error for a child that failed: a full disk and a reader that left are no broken film."""
+    if os.strerror(errno.EPIPE) in why:
+        return BrokenPipeError(errno.EPIPE, why)
+    if os.strerror(errno.ENOSPC) in why:
+        do = "Free some space there, or name another folder, and give the same command again."
+        return MachineError(what, "The disk is full.", do)
+    return RenderError(what, why, "Give the same command again: finished parts are kept.")
 
 
 def _widen(descriptor: int) -> None:
