@@ -12,7 +12,6 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources, util
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -143,9 +142,8 @@ def convert(source: str, target: str) -> Weights:
 
 def _find_shipped(name: str) -> str | None:
     """Return the path inside the installed package, or in a checkout's `weights` folder."""
-    folders = [Path(__file__).parents[3] / "weights"]
-    if util.find_spec("filmcli.shipped"):
-        folders.insert(0, Path(str(resources.files("filmcli.shipped"))))
+    package = Path(__file__).parents[1]
+    folders = (package / "shipped", package.parents[1] / "weights")
     paths = (folder / f"{name}.safetensors" for folder in folders)
     return next((str(path) for path in paths if path.is_file()), None)
 
