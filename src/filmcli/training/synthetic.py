@@ -110,7 +110,7 @@ def _shift(pace: float, rng: np.random.Generator) -> NDArray[np.float64]:
 def _background(assets: Assets, side: int, pace: float, rng: np.random.Generator) -> Layer:
     photograph = _one_of(assets.photographs, rng)
     cover = side * 1.8 / min(photograph.shape[:2])  # covers the frame with room to move
-    scale = float(np.clip(np.exp(rng.uniform(np.log(cover), 0.2)), cover, max(cover, 1.2)))
+    scale = float(np.exp(rng.uniform(np.log(cover), np.log(max(cover, 1.2)))))
     size = int(side * 2.2 / scale), int(side * 2.2 / scale)
     texture = _opaque(_cut(photograph, size, rng))
     centre = np.array([side / 2, side / 2])
