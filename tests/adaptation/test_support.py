@@ -113,11 +113,11 @@ def test_crops_show_the_same_place_and_what_moves() -> None:
     [
         ((60, 64), (60, 64), 0),  # smaller than the smallest crop: whole, and all of it counts
         ((96, 128), (64, 64), MARGIN_PX),
-        ((180, 320), (112, 112), MARGIN_PX),  # half of 240, in steps of 16
-        ((480, 854), (256, 256), MARGIN_PX),
+        ((180, 320), (80, 80), MARGIN_PX),  # a third of 240, in steps of 16
+        ((1080, 1920), (256, 256), MARGIN_PX),
     ],
 )
-def test_crops_are_of_half_the_picture_at_most(
+def test_crops_are_of_a_third_of_the_picture_at_most(
     size: tuple[int, int], crop: tuple[int, int], margin: int
 ) -> None:
     found = gather([5], lambda i: moving(i, size), TIMES, 256, 0)[5]

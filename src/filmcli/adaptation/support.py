@@ -88,8 +88,8 @@ def gather(
     """Return the triplet around each of `middles` (rising), cropped; damaged ones are left out.
 
     `frame_at(i)` is frame i as RGB `(1, 3, H, W)`, asked for once each, in rising order; at most
-    three are held. Crops have sides of `crop_px`, in small films of half the picture's, so that
-    adapting to them costs no more pictures. Their place is drawn by `seed` and the middle's index.
+    three are held. Crops have sides of `crop_px`, in small films of a third of the picture's, so
+    that adapting to them costs no more pictures; their place is drawn by `seed` and the index.
     """
     found: dict[int, Triplets] = {}
     held: dict[int, Tensor] = {}
@@ -100,7 +100,7 @@ def gather(
         if not _is_damaged(left, here, right):
             rng = np.random.default_rng((seed, middle))
             height, width = left.shape[-2:]
-            side = max(SMALLEST_CROP_PX, min(crop_px, math.isqrt(height * width) // 32 * 16))
+            side = max(SMALLEST_CROP_PX, min(crop_px, math.isqrt(height * width) // 48 * 16))
             rows, columns = _place((right - left).abs(), side, rng)
             found[middle] = Triplets(
                 left[..., rows, columns].clone(),
