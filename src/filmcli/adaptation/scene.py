@@ -36,7 +36,7 @@ class Recipe:
     """
 
     steps: int = 1
-    learning_rate: float = 1e-3
+    learning_rate: float = 3e-4
     rates: Rates | None = None
     rule: str = "adam"
     pull: float = 0.0

@@ -39,7 +39,7 @@ class MetaRecipe:
     inner_steps: int = 1
     order: int = 1
     learning_rate: float = 3e-5
-    first_inner_rate: float = 1e-3
+    first_inner_rate: float = 3e-4
     rate_of_rates: float = 0.02  # of the logarithms
     rate_per_weight: bool = False
     unadapted_share: float = 0.5
