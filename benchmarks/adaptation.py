@@ -36,8 +36,8 @@ DOCUMENT, RESULTS = "docs/adaptation.md", "docs/adaptation.jsonl"
 BEGIN, END = "<!-- table -->", "<!-- end of table -->"
 ROW: dict[str, Any] = {
     "label": "base",
-    "questions": "doubled",
-    "subset": "all",
+    "questions": "cycle",
+    "subset": "tail",
     "rates": (),
     "rule": "adam",
     "counts": (1, 2, 3, 5, 10, 30),

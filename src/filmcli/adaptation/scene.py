@@ -22,7 +22,7 @@ from filmcli.adaptation.lessons import Exam, Lesson, Questions, Score, Triplets
 from filmcli.adaptation.subsets import Space, subset
 from filmcli.adaptation.support import SMALLEST_CROP_PX, Choice, choose, gather, stack
 
-DOUBLED = Questions(doubled=1.0, cycle=0.0)
+CYCLE = Questions(doubled=0.0, cycle=1.0)
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Recipe:
     rule: str = "adam"
     pull: float = 0.0
     subset: str = "tail"
-    questions: Questions = DOUBLED
+    questions: Questions = CYCLE
     support: int = 12
     batch: int = 6
     held_out: int = 3

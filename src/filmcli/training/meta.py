@@ -44,8 +44,8 @@ class MetaRecipe:
     rate_per_weight: bool = False
     unadapted_share: float = 0.5
     subset: str = "tail"
-    doubled: float = 1.0
-    cycle: float = 0.0
+    doubled: float = 0.0
+    cycle: float = 1.0
     average_decay: float = 0.99
     clip_norm: float = 1.0
 
