@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.clips import pattern
 
 from filmcli.adaptation.film import recipe_of
 from filmcli.adaptation.subsets import subset
 from filmcli.network.film import CONFIGS, Film
 from filmcli.network.weights import load, save
 from filmcli.training.meta_run import main
+from tests.clips import pattern
 
 
 def test_weights_and_rates_are_learned_from_clips(tmp_path: Path) -> None:
