@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -128,13 +128,12 @@ def test_frames_are_pulled_as_late_as_possible() -> None:
     assert pulled == [0, 1]
 
 
-def test_film_that_ends_early_repeats_its_last_frame(caplog: pytest.LogCaptureFixture) -> None:
-    half = Fraction(1, 2)
-    slots = [Slot("make", i, half) for i in range(4)]
-    with caplog.at_level(logging.WARNING):
-        assert shown(render(Reel(iter(film([0, 10, 20])), 0), slots, Blend())) == [5, 15, 20, 20]
-    assert len(caplog.records) == 1
-    assert "ends after 3 frames" in caplog.text
+def test_a_film_that_ends_early_is_an_error_after_what_it_gave() -> None:
+    slots = [Slot("make", i, Fraction(1, 2)) for i in range(4)]
+    pictures = render(Reel(iter(film([0, 10, 20])), 0), slots, Blend())
+    assert shown(islice(pictures, 2)) == [5, 15]
+    with pytest.raises(RenderError, match="ends before frame 3"):
+        next(pictures)
 
 
 def test_film_without_frames_is_an_error() -> None:

@@ -5,7 +5,6 @@ Everything is pulled: a picture is made when it is asked for, and two source fra
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import groupby
@@ -17,8 +16,6 @@ from torch import Tensor
 from filmcli.errors import RenderError
 from filmcli.frames import Frame, Planes
 from filmcli.timing import Slot
-
-_logger = logging.getLogger(__name__)
 
 
 class Between(Protocol):
@@ -41,39 +38,27 @@ class Reel:
         self._frames = frames
         self._next = first_index
         self._held: list[Planes] = []
-        self._ended = False
 
     def at(self, index: int) -> Planes:
         """Return the planes of source frame `index`, at most one before the furthest so far.
 
-        If the film ends early, its last frame stands for all later ones. Raises RenderError if it
-        gives no frame at all, IndexError for a frame that has been let go.
+        Raises RenderError if the film ends before that frame, IndexError for a frame that has been
+        let go.
         """
-        while index >= self._next and not self._ended:
+        while index >= self._next:
             frame = next(self._frames, None)
             if frame is None:
-                self._end(index)
-            else:
-                self._held = [*self._held[-1:], frame.planes]
-                self._next += 1
-        back = max(1, self._next - index)
+                raise RenderError(
+                    f"The film ends before frame {index}.",
+                    "It gave more frames when it was surveyed.",
+                    "Check that nothing changes the file, and run the command again.",
+                )
+            self._held = [*self._held[-1:], frame.planes]
+            self._next += 1
+        back = self._next - index
         if back > len(self._held):
             raise IndexError(f"frame {index} is not among those held")
         return self._held[-back]
-
-    def _end(self, index: int) -> None:
-        self._ended = True
-        if not self._held:
-            raise RenderError(
-                f"The film ends before frame {index}.",
-                "It gave more frames when it was surveyed.",
-                "Check that nothing changes the file, and run the command again.",
-            )
-        _logger.warning(
-            "the film ends after %d frames, before frame %d; its last frame is repeated",
-            self._next,
-            index,
-        )
 
 
 def render(
