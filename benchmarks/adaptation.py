@@ -40,14 +40,17 @@ ROW: dict[str, Any] = {
     "subset": "tail",
     "rates": (),
     "rule": "adam",
-    "counts": (1, 2, 3, 5, 10, 30),
+    "counts": (1, 3, 10),
     "crop": Recipe().crop_px,
     "batch": Recipe().batch,
-    "dropped": 4,  # scored frames of each clip
-    "window": 384,  # width of what is scored, px
+    "dropped": 2,  # scored frames of each clip
+    "window": 320,  # width of what is scored, px
 }
 """One row's settings; no `rates` are the learned ones."""
-PLAN: tuple[dict[str, Any], ...] = ()
+PLAN: tuple[dict[str, Any], ...] = (
+    {"rates": (3e-4, 1e-3)},
+    {"rates": (3e-4,), "questions": "doubled"},
+)
 """The rows of the document, as what differs from ROW."""
 
 QUESTIONS = {
