@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -32,6 +33,19 @@ def film(path: Path, *, rate: str = "24", seconds: float = 1, size: str = "96x64
 def run(*args: str | os.PathLike[str], cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*FILMCLI, *args], capture_output=True, text=True, check=False, cwd=cwd, timeout=300
+    )
+
+
+def start(*args: str) -> subprocess.Popen[str]:
+    """Start the command as a terminal would: Ctrl-C reaches it, even if we were told to ignore it.
+
+    A shell starts background jobs, and this test run may be one, with SIGINT ignored.
+    """
+    return subprocess.Popen(
+        [*FILMCLI, *args],
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
@@ -141,7 +155,7 @@ def two_scenes(path: Path) -> Path:
 def test_an_interrupted_run_goes_on_to_the_same_bytes(tmp_path: Path, number: int) -> None:
     source, output = two_scenes(tmp_path / "in.mkv"), tmp_path / "in.4x.mkv"
     command = ["upsample", str(source), "--fps", "4x", "--cuts", "auto"]
-    child = subprocess.Popen([*FILMCLI, *command], stderr=subprocess.PIPE, text=True)
+    child = start(*command)
     deadline = time.monotonic() + 60
     while not list(tmp_path.glob(".filmcli-*/000000.nut")) and time.monotonic() < deadline:
         time.sleep(0.002)
@@ -166,7 +180,7 @@ def test_an_interrupted_run_goes_on_to_the_same_bytes(tmp_path: Path, number: in
 
 def test_stopped_before_anything_was_finished_leaves_nothing(tmp_path: Path) -> None:
     source = film(tmp_path / "in.mp4", seconds=10)
-    child = subprocess.Popen([*FILMCLI, "upsample", str(source)], stderr=subprocess.PIPE, text=True)
+    child = start("upsample", str(source))
     deadline = time.monotonic() + 60
     while not list(tmp_path.glob(".filmcli-*/*.part*")) and time.monotonic() < deadline:
         time.sleep(0.002)
@@ -351,13 +365,12 @@ def test_a_killed_encoder_is_an_error_that_leaves_nothing(tmp_path: Path) -> Non
 
 def process_that_writes(folder: Path, name: str) -> int | None:
     """The process that has a file of this name, somewhere below `folder`, open."""
-    for handle in Path("/proc").glob("[0-9]*/fd/*"):
-        try:
-            target = os.readlink(handle)
-        except OSError:
-            continue
-        if target.startswith(str(folder)) and target.endswith(name):
-            return int(handle.parts[2])
+    for process in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):  # it may end while it is looked at
+            for handle in os.listdir(f"/proc/{process}/fd"):
+                target = os.readlink(f"/proc/{process}/fd/{handle}")
+                if target.startswith(str(folder)) and target.endswith(name):
+                    return int(process)
     return None
 
 

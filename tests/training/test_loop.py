@@ -107,7 +107,7 @@ def test_a_few_steps_teach_the_flow() -> None:
     net = Film(CONFIGS["film-xs"])
     recipe = Recipe(steps=1, flow_steps=1, batch=2, side=48, bfloat16=False)
     batch = next(batches(MATERIAL, recipe, 0, 0))
-    optimiser = torch.optim.AdamW(net.parameters(), lr=3e-3)
+    optimiser = torch.optim.AdamW(net.parameters(), lr=5e-4)  # 3e-3 hops about at batch 2
     course = []
     for _ in range(80):
         optimiser.zero_grad()
@@ -115,7 +115,7 @@ def test_a_few_steps_teach_the_flow() -> None:
         loss.backward()
         optimiser.step()
         course.append(float(loss.detach()))
-    assert sum(course[-10:]) / 10 < 0.9 * course[0]
+    assert sum(course[-10:]) / 10 < 0.6 * course[0]
 
 
 def test_every_term_is_a_finite_number_also_in_bfloat16() -> None:
