@@ -97,7 +97,7 @@ def adapt_film(path: str, settings: Settings, report: Report) -> Result:
         settings.cuts,
         progress=lambda done: report(Surveying(path, done)),
     )
-    times = steady(found.times, info.time_base)
+    times = steady(found.times, info.time_base, info.rate)
     scenes = scenes_of(times, found.cuts, found.motion.tolist())
     recipe = recipe_of(weights, settings.steps)
     facts = key_facts(weights.sha256, recipe, found.cuts, settings.deinterlace)
