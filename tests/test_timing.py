@@ -17,7 +17,6 @@ from filmcli.timing import (
     Segment,
     Slot,
     Timeline,
-    midpoint_tree,
     parse_rate,
     segments,
     source_rate,
@@ -364,38 +363,45 @@ def test_a_strobe_shares_segments_but_moving_scenes_do_not() -> None:
     assert halves == [Segment(0, 0, 900), Segment(0, 900, 1800)]
 
 
-# Recursion
+# A span of the film
 
 
 @patient
 @given(
-    st.lists(st.fractions(0, 1, max_denominator=1001), min_size=1, max_size=12),
-    st.integers(0, 4),
+    st.integers(1, 60),
+    st.fractions(1, 120, max_denominator=1001),
+    st.fractions(1, 240, max_denominator=1001),
+    st.sets(st.integers(1, 59), max_size=5),
+    st.fractions(0, 3, max_denominator=60),
+    st.fractions(0, 3, max_denominator=60),
 )
-def test_a_midpoint_tree_reaches_every_phase_from_what_is_already_made(
-    phases: list[Fraction], depth: int
+def test_a_span_shows_what_the_whole_film_shows_there(
+    count: int, rate: Fraction, fps: Fraction, cuts: set[int], first: Fraction, length: Fraction
 ) -> None:
-    assume(all(0 < phase < 1 for phase in phases))
-    steps = midpoint_tree(phases, depth)
-    made = {Fraction(0), Fraction(1)}
-    for step in steps:
-        assert step.left in made and step.right in made and step.target not in made
-        assert step.target == step.left + step.phase * (step.right - step.left)
-        assert step.right - step.left >= Fraction(1, 2**depth)
-        made.add(step.target)
-    assert made >= set(phases)
-    if depth == 0:
-        assert len(steps) == len(set(phases))
-    pairs = [(step.left, step.right) for step in steps]
-    assert len({*pairs}) == 1 + sum(a != b for a, b in pairwise(pairs))
+    times = even(count, rate)
+    known = frozenset(cut for cut in cuts if cut < count)
+    whole = Timeline(times, 1 / rate, fps, known)
+    skipped = int(first * fps)
+    start, end = whole.time(skipped), whole.time(skipped) + length
+    assume(skipped < whole.count and length > 0 and start < count / rate)
+    before = max(i for i, at in enumerate(times) if at <= start)
+    after = min((i + 1 for i, at in enumerate(times) if at >= end), default=count)
+    known = frozenset(cut - before for cut in known if before < cut < after)
+    part = Timeline(times[before:after], 1 / rate, fps, known, start, end)
+    assert abs(part.count / fps - part.duration) <= 1 / (2 * fps) or part.count == 1
+    shown = [slot._replace(left=slot.left + before) for slot in part.slots(0, part.count)]
+    last = skipped + min(part.count, whole.count - skipped)
+    assert shown[: last - skipped] == list(whole.slots(skipped, last))
+    runs = segments(part)
+    assert [run.first for run in runs[1:]] == [run.last for run in runs[:-1]]
+    assert (runs[0].first, runs[-1].last) == (0, part.count)
 
 
-def test_dyadic_phases_need_no_flow_scaling_and_the_rest_starts_nearer() -> None:
-    quarters = [Fraction(k, 4) for k in (1, 2, 3)]
-    assert [step.phase for step in midpoint_tree(quarters, 2)] == [Fraction(1, 2)] * 3
-    fifths = midpoint_tree([Fraction(2, 5), Fraction(4, 5)], 1)
-    assert [(step.target, step.phase) for step in fifths] == [
-        (Fraction(1, 2), Fraction(1, 2)),
-        (Fraction(2, 5), Fraction(4, 5)),
-        (Fraction(4, 5), Fraction(3, 5)),
-    ]
+def test_a_span_ends_where_it_is_told_and_not_before_it_begins() -> None:
+    times = even(24, 24)
+    part = Timeline(times, Fraction(1, 24), Fraction(60), start=Fraction(1, 4), end=Fraction(1, 2))
+    assert (part.time(0), part.count, part.duration) == (Fraction(1, 4), 15, Fraction(1, 4))
+    late = Timeline(times, Fraction(1, 24), Fraction(60), start=Fraction(3, 4), end=Fraction(9))
+    assert (late.count, late.duration) == (15, Fraction(1, 4))
+    with pytest.raises(ValueError, match="before the end"):
+        Timeline(times, Fraction(1, 24), Fraction(60), start=Fraction(2))

@@ -88,6 +88,16 @@ class Color:
         return self.transfer in ("smpte2084", "arib-std-b67")
 
 
+class Span(NamedTuple):
+    """The part of a film from `start` to before `end`, in seconds from the container's start.
+
+    None stands for the film's own end.
+    """
+
+    start: Fraction = Fraction(0)
+    end: Fraction | None = None
+
+
 @dataclass(frozen=True)
 class StreamInfo:
     """One stream of the input, as ffprobe names it."""
@@ -107,6 +117,7 @@ class VideoInfo:
 
     Headers lie: durations and counts in here are claims (`None` where unknown); only decoding
     tells. `start_time` is the container's start, from which all decoded times are counted.
+    Where there is a `span`, nothing else of the film is shown.
     """
 
     path: str
@@ -128,3 +139,4 @@ class VideoInfo:
     streams: tuple[StreamInfo, ...] = ()
     notices: tuple[str, ...] = field(default=())
     field_order: FieldOrder = "frames"
+    span: Span | None = None

@@ -1,4 +1,4 @@
-"""The exact timeline: target rates, steady source times, the output grid, segments, midpoint trees.
+"""The exact timeline: target rates, steady source times, the output grid, segments.
 
 A film is pictures at exact times (`Fraction` seconds). Over it lies a new, even grid: output k
 stands at t[0] + k/F for k in [0, N), N = max(1, floor(D*F + 1/2)), where D reaches to the end of
@@ -199,6 +199,7 @@ class _Grid(NamedTuple):
     """The timeline in integers, `second` units to a second."""
 
     marks: list[int]  # the source's times, and the end of the last picture's display
+    first: int  # the first output
     second: int
     step: int  # between two outputs
     still: int  # intervals above this hold their left picture
@@ -218,14 +219,18 @@ class Timeline:
     """The output grid of `rate` frames per second over a source.
 
     `times` strictly increase (seconds); `last_duration` > 0 is how long the last picture is shown;
-    `cuts` holds the index of the first picture of every scene but the first. Raises InputError for
-    times that no real film has.
+    `cuts` holds the index of the first picture of every scene but the first. `start`, the place of
+    the first output, is that of the first picture unless it is given, and nothing is shown from
+    `end` on; pictures outside are only neighbours. Raises InputError for times that no real film
+    has.
     """
 
     times: Sequence[Fraction]
     last_duration: Fraction
     rate: Fraction
     cuts: frozenset[int] = frozenset()
+    start: Fraction | None = None
+    end: Fraction | None = None
 
     def __post_init__(self) -> None:
         if not self.times:
@@ -237,22 +242,28 @@ class Timeline:
         steps = [b - a for a, b in pairwise(self._grid.marks)]
         if min(steps) <= 0:
             raise ValueError("the times must strictly increase")
+        if self.time(0) < self.times[0] or self.duration <= 0:
+            raise ValueError("the outputs must begin at the first picture or later, before the end")
         _check_plausible(max(steps[:-1], default=0) / self._grid.second, self.duration, len(steps))
 
     @cached_property
     def _grid(self) -> _Grid:
-        *marks, second = _integers([*self.times, self.times[-1] + self.last_duration])
+        *marks, second = _integers([*self.times, self.times[-1] + self.last_duration, self.time(0)])
         finer = lcm(second, self.rate.numerator) // second
-        marks, second = [mark * finer for mark in marks], second * finer
+        *marks, first = [mark * finer for mark in marks]
+        second *= finer
         steps = sorted(b - a for a, b in pairwise(marks[:-1])) or [0]
         # The lower median: of two intervals, the longer is the still.
         still = max(second // 4, 3 * steps[(len(steps) - 1) // 2])
-        return _Grid(marks, second, second * self.rate.denominator // self.rate.numerator, still)
+        return _Grid(
+            marks, first, second, second * self.rate.denominator // self.rate.numerator, still
+        )
 
     @property
     def duration(self) -> Fraction:
-        """Seconds from the first picture to the end of the last one's display."""
-        return self.times[-1] + self.last_duration - self.times[0]
+        """Seconds from the first output to the end of the last picture's display, or to `end`."""
+        shown_until = self.times[-1] + self.last_duration
+        return min(shown_until, self.end or shown_until) - self.time(0)
 
     @cached_property
     def count(self) -> int:
@@ -261,14 +272,14 @@ class Timeline:
 
     def time(self, k: int) -> Fraction:
         """Return the exact time of output `k`, in seconds on the source's clock."""
-        return self.times[0] + k / self.rate
+        return (self.times[0] if self.start is None else self.start) + k / self.rate
 
     def slots(self, first: int, last: int) -> Iterator[Slot]:
         """Yield what outputs `first` <= k < `last` show; 0 <= first <= last <= count."""
         if not 0 <= first <= last <= self.count:
             raise ValueError(f"outputs {first} to {last} are not all in 0 to {self.count}")
         marks, step = self._grid.marks, self._grid.step
-        mark = marks[0] + first * step
+        mark = self._grid.first + first * step
         left = bisect_right(marks, mark) - 1
         for _ in range(first, last):
             while marks[left + 1] <= mark:
@@ -278,7 +289,7 @@ class Timeline:
 
     def _slot(self, left: int, mark: int) -> Slot:
         """What is shown at `mark`, which lies in the display time of source picture `left`."""
-        marks, second, _, still = self._grid
+        marks, _, second, _, still = self._grid
         past, ahead = mark - marks[left], marks[left + 1] - mark
         width = past + ahead
         is_last = left == len(marks) - 2
@@ -293,7 +304,7 @@ class Timeline:
 
     def first_showing(self, picture: int) -> int:
         """Return the first output to show source picture `picture` or a later one, or `count`."""
-        k = min(self.count, ceil((self.times[picture] - self.times[0]) * self.rate))
+        k = max(0, min(self.count, ceil((self.times[picture] - self.time(0)) * self.rate)))
         while k > 0 and next(self.slots(k - 1, k)).left >= picture:
             k -= 1
         return k
@@ -361,38 +372,3 @@ def source_span(timeline: Timeline, segment: Segment) -> tuple[int, int]:
     first = next(timeline.slots(segment.first, segment.first + 1))
     last = next(timeline.slots(segment.last - 1, segment.last))
     return first.left, last.left + (2 if last.kind == "make" else 1)
-
-
-class Step(NamedTuple):
-    """One picture of an interval: at `target`, from the pictures at `left` and `right`.
-
-    `left` and `right` are 0, 1, or the target of an earlier step; `phase` is the target's place
-    between them, strictly between 0 and 1, and 1/2 for the midpoints of the recursion.
-    """
-
-    target: Fraction
-    left: Fraction
-    right: Fraction
-    phase: Fraction
-
-
-def midpoint_tree(phases: Sequence[Fraction], depth: int) -> list[Step]:
-    """Plan the network's calls for all `phases` of one interval, each strictly between 0 and 1.
-
-    `depth` times the interval that holds a phase is halved by making its middle picture (exact for
-    1/2, 1/4, 3/4 ...); what remains is left to the flow scaled by the step's phase. Depth 0 makes
-    every phase straight from the two sources. Steps that share both neighbours are adjacent, and
-    a phase asked for twice is planned once.
-    """
-    steps: dict[Fraction, tuple[int, Step]] = {}
-    for target in phases:
-        left, right = _ZERO, Fraction(1)
-        for level in range(depth + 1):
-            middle = (left + right) / 2
-            if level == depth or target == middle:
-                phase = (target - left) / (right - left)
-                steps.setdefault(target, (level, Step(target, left, right, phase)))
-                break
-            steps.setdefault(middle, (level, Step(middle, left, right, Fraction(1, 2))))
-            left, right = (left, middle) if target < middle else (middle, right)
-    return [step for _, step in sorted(steps.values())]

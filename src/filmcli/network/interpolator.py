@@ -29,9 +29,9 @@ from filmcli.network.machine import (
     keep_freed_memory,
     tile_that_fits,
 )
+from filmcli.network.recursion import midpoint_tree
 from filmcli.network.tiles import OVERLAP_PX, SMALLEST_TILE_PX, Window, split, weight
 from filmcli.network.weights import Weights
-from filmcli.timing import midpoint_tree
 
 _logger = logging.getLogger(__name__)
 
