@@ -5,6 +5,8 @@ folder beside the output, `.filmcli-NAME-KEY`, one encoded file per finished seg
 `job.json` for people. KEY is the fingerprint of the input's content and of every setting that
 changes the result, so the same command continues the same job, and another command cannot pick up
 its pieces. A segment is finished when its file has its final name; nothing else is recorded.
+
+Whatever step a crash or a power cut strikes at, the same command goes on to the same bytes.
 """
 
 from __future__ import annotations
@@ -15,7 +17,6 @@ import hashlib
 import json
 import logging
 import os
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -95,20 +96,25 @@ def check_output(source: str, output: str, overwrite: bool) -> None:
         )
 
 
-@dataclass(frozen=True)
+@dataclass
 class Job:
-    """One film's work folder, held by this process alone while `open_job` is entered."""
+    """One film's work folder, held by this process alone while `open_job` is entered.
+
+    `is_published` is set once the film has its final name: nothing is kept then.
+    """
 
     output: str
     key: str
     folder: str
     suffix: str
+    is_published: bool = False
 
     @property
     def temporary(self) -> str:
         """Where the film is joined before it is verified: the output's folder, a short name."""
         extension = os.path.splitext(self.output)[1]
-        return os.path.join(os.path.dirname(self.output), f".filmcli-{self.key}{extension}")
+        name = _hidden_name(self.output, self.key)
+        return os.path.join(os.path.dirname(self.output), name + extension)
 
     def path(self, index: int) -> str:
         """Name of a finished segment's file."""
@@ -139,10 +145,11 @@ class Job:
                 os.unlink(os.path.join(self.folder, name))
         with open(path + ".part", "w") as record:
             json.dump({"version": 1, **facts, "segments": plan}, record, indent=1)
+        _sync(path + ".part")
         os.replace(path + ".part", path)
 
     def publish(self, overwrite: bool) -> None:
-        """Move the verified film to its final name, atomically; drop the work folder.
+        """Move the verified film to its final name, atomically.
 
         Raises OutputExistsError if the name was taken meanwhile and `overwrite` is false.
         """
@@ -151,8 +158,8 @@ class Job:
             os.replace(self.temporary, self.output)
         else:
             _move_to_free_name(self.temporary, self.output)
-        _sync(os.path.dirname(self.output) or ".")
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self.is_published = True
+        _sync(os.path.dirname(self.output))
 
 
 @contextlib.contextmanager
@@ -165,30 +172,62 @@ def open_job(
     """
     output = os.path.abspath(output)
     job = Job(output, key, _folder(output, key, work_dir), suffix)
-    try:
-        os.makedirs(job.folder, exist_ok=True)
-        lock = open(os.path.join(job.folder, "lock"), "w")  # noqa: SIM115 (held until the end)
-    except OSError as error:
-        raise MachineError(
-            f"cannot make the work folder for {output}",
-            f"{error.strerror}: {job.folder}",
-            "choose another folder with --work-dir",
-        ) from error
-    with lock:
+    with _lock(job):
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise MachineError(
-                f"another run is making {output}",
-                f"it holds {job.folder}",
-                "wait for it, or name another output with -o",
-            ) from error
-        if fresh:
-            _discard_segments(job)
-        try:
+            _discard_halves(job)
+            if fresh:
+                _discard_segments(job)
             yield job
         finally:
+            try:
+                _leave(job)
+            except KeyboardInterrupt:
+                _leave(job)
+                raise
+
+
+def clear_up(output: str, key: str, suffix: str, work_dir: str | None) -> None:
+    """Remove what a run leaves that was killed after its film had got its name, if one was."""
+    output = os.path.abspath(output)
+    job = Job(output, key, _folder(output, key, work_dir), suffix, is_published=True)
+    if os.path.isdir(job.folder):
+        with contextlib.suppress(MachineError), _lock(job):
             _leave(job)
+
+
+@contextlib.contextmanager
+def _lock(job: Job) -> Iterator[None]:
+    """Hold the job's work folder, made if it is not there; MachineError if another run does."""
+    path = os.path.join(job.folder, "lock")
+    while True:
+        try:
+            os.makedirs(job.folder, exist_ok=True)
+            lock = open(path, "w")  # noqa: SIM115 (held until the end)
+        except FileNotFoundError:
+            continue  # a run that ended removed the folder in between
+        except BaseException as error:
+            with contextlib.suppress(OSError):
+                os.rmdir(job.folder)
+            if not isinstance(error, OSError):
+                raise
+            raise MachineError(
+                f"cannot make the work folder for {job.output}",
+                f"{error.strerror}: {job.folder}",
+                "choose another folder with --work-dir",
+            ) from error
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise MachineError(
+                    f"another run is making {job.output}",
+                    f"it holds {job.folder}",
+                    "wait for it, or name another output with -o",
+                ) from error
+            # A run that ended meanwhile took the file away: then this lock keeps nobody out.
+            if _is_file_at(lock.fileno(), path):
+                yield
+                return
 
 
 def unfinished(output: str, key: str, work_dir: str | None) -> list[str]:
@@ -196,6 +235,8 @@ def unfinished(output: str, key: str, work_dir: str | None) -> list[str]:
     folder = _folder(os.path.abspath(output), key, work_dir)
     parent, name = os.path.split(folder)
     prefix = name.rsplit("-", 1)[0] + "-"
+    if not os.path.isdir(parent):  # a --work-dir that is still to be made
+        return []
     return [
         os.path.join(parent, entry)
         for entry in os.listdir(parent)
@@ -204,8 +245,11 @@ def unfinished(output: str, key: str, work_dir: str | None) -> list[str]:
 
 
 def _folder(output: str, key: str, work_dir: str | None) -> str:
-    name = hashlib.sha256(os.fsencode(output)).hexdigest()[:8]
-    return os.path.join(work_dir or os.path.dirname(output), f".filmcli-{name}-{key}")
+    return os.path.join(work_dir or os.path.dirname(output), _hidden_name(output, key))
+
+
+def _hidden_name(output: str, key: str) -> str:
+    return f".filmcli-{hashlib.sha256(os.fsencode(output)).hexdigest()[:8]}-{key}"
 
 
 def _segment_files(job: Job) -> list[str]:
@@ -218,18 +262,42 @@ def _discard_segments(job: Job) -> None:
 
 
 def _leave(job: Job) -> None:
-    """Remove what is half made, and the folder too if no segment was finished."""
-    with contextlib.suppress(OSError):
-        os.unlink(job.temporary)
-    if not os.path.isdir(job.folder):
-        return
-    for name in _segment_files(job):
-        if ".part" in name:
-            os.unlink(os.path.join(job.folder, name))
-    if _segment_files(job):
+    """Remove what is half made, and the folder too if nothing in it is of use to a next run."""
+    _discard_halves(job)
+    if _segment_files(job) and not job.is_published:
         _log.warning("finished parts are kept: the same command goes on from there")
     else:
-        shutil.rmtree(job.folder, ignore_errors=True)
+        _remove_folder(job.folder)
+
+
+def _discard_halves(job: Job) -> None:
+    """Remove files that are being written, or were when an earlier run was killed.
+
+    The children of a killed run may still be at it: their files lose their names, so that they
+    and ours do not write into one.
+    """
+    halves = [os.path.join(job.folder, name) for name in _segment_files(job) if ".part" in name]
+    for path in (job.temporary, *halves):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+
+
+def _remove_folder(folder: str) -> None:
+    """Remove a work folder, its lock last, so that nobody else moves in before it is empty."""
+    for name in os.listdir(folder):
+        if name != "lock":
+            os.unlink(os.path.join(folder, name))
+    with contextlib.suppress(FileNotFoundError):  # an interrupted removal begins anew
+        os.unlink(os.path.join(folder, "lock"))
+    with contextlib.suppress(OSError):  # the next run has come, and keeps it
+        os.rmdir(folder)
+
+
+def _is_file_at(handle: int, path: str) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), os.stat(path))
+    except FileNotFoundError:
+        return False
 
 
 def _sync(path: str) -> None:

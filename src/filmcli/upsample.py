@@ -22,7 +22,7 @@ from filmcli.adaptation.film import FilmAdapter, adaptable, recipe_of
 from filmcli.adaptation.scene import SceneAdaptation
 from filmcli.adaptation.store import adapted_path, find, key_facts
 from filmcli.frames import Planes
-from filmcli.job import Job, fingerprint, open_job
+from filmcli.job import Job, clear_up, fingerprint, open_job
 from filmcli.plan import Plan, Request, Settings, make_plan, prepare
 from filmcli.prefetch import prefetch
 from filmcli.render import Reel, render
@@ -91,6 +91,7 @@ def upsample(path: str, settings: Settings | None = None, report: Report | None 
     settings, report = settings or Settings(), report or (lambda _: None)
     request = prepare(path, settings)
     if request.finished:
+        clear_up(request.output, request.key, SEGMENT_SUFFIX, settings.work_dir)
         return Result(path, request.output, skipped=True)
     plan = make_plan(request, lambda done: report(Surveying(path, done)))
     report(plan)
