@@ -18,6 +18,11 @@ def charbonnier(made: Tensor, truth: Tensor, epsilon: float = 1e-3) -> Tensor:
     return torch.sqrt((made - truth) ** 2 + epsilon**2).mean()
 
 
+def l1(made: Tensor, truth: Tensor) -> Tensor:
+    """Return the mean absolute difference."""
+    return (made - truth).abs().mean()
+
+
 def census(made: Tensor, truth: Tensor, reach: int = 3) -> Tensor:
     """Return how much the local order of brightness differs, in [0, 1].
 

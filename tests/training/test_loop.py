@@ -13,10 +13,11 @@ from safetensors import safe_open
 from filmcli.errors import InputError, RenderError, UsageError
 from filmcli.network import weights
 from filmcli.network.film import CONFIGS, Film
-from filmcli.training.loop import Run, flow_terms, picture_terms, train
+from filmcli.training.loop import Run, train
+from filmcli.training.material import Material
 from filmcli.training.recipe import Recipe
-from filmcli.training.run import main
-from filmcli.training.stream import Material, batches
+from filmcli.training.stream import batches
+from filmcli.training.terms import flow_terms, picture_terms
 
 RECIPE = Recipe(steps=4, flow_steps=2, batch=2, side=32, bfloat16=False, warmup=2)
 MATERIAL = Material([], footage.assets())
@@ -63,6 +64,11 @@ def test_what_is_written_can_be_loaded_and_begun_with(tmp_path: Path) -> None:
     assert loaded.metadata["steps"] == "4"
     lines = [json.loads(line) for line in Path(f"{run.output}.log").read_text().splitlines()]
     assert [line["step"] for line in lines] == [1, 2, 3, 4]
+    assert all(
+        line["samples_per_second"] <= min(line[f"{part}_samples_per_second"] for part in parts)
+        for line in lines
+        for parts in (("data", "network"),)
+    )
     assert "charbonnier" not in lines[1] and "charbonnier" in lines[2]
     second = at(tmp_path / "second")
     still = Recipe(steps=1, flow_steps=0, batch=1, side=32, rate=0.0, bfloat16=False)
@@ -111,7 +117,7 @@ def test_a_few_steps_teach_the_flow() -> None:
     course = []
     for _ in range(80):
         optimiser.zero_grad()
-        loss = flow_terms(recipe, net, batch)["flow"]
+        loss = flow_terms(net, batch, bfloat16=False)["flow"]
         loss.backward()
         optimiser.step()
         course.append(float(loss.detach()))
@@ -122,8 +128,10 @@ def test_every_term_is_a_finite_number_also_in_bfloat16() -> None:
     net = Film(CONFIGS["film-xs"])
     recipe = Recipe(batch=2, side=32, census_weight=1.0)
     batch = next(batches(MATERIAL, recipe, 0, 0))
-    terms = picture_terms(recipe, net, batch)
-    assert set(terms) == {"charbonnier", "laplacian", "census", "warped", "flow"}
+    wanted = recipe.weights_at(recipe.flow_steps)
+    assert set(wanted) == {"charbonnier", "laplacian", "census", "warped", "flow"}
+    terms = picture_terms(net, batch, True, wanted)
+    assert set(terms) == {*wanted, "decibels"}
     assert all(torch.isfinite(value) for value in terms.values())
 
 
@@ -137,20 +145,8 @@ def test_rates_warm_up_and_fall_in_both_stages() -> None:
     assert recipe.rate_at(999) == pytest.approx(0.1, abs=1e-3)
     assert recipe.rate_at(1000) == pytest.approx(0.005)
     assert recipe.rate_at(1999) == pytest.approx(0.05, abs=1e-3)
+    stairs = Recipe(flow_steps=0, steps=400, stairs=4, rate=1.0, final_rate=0.1, warmup=0)
+    rates = [stairs.rate_at(step) for step in (0, 99, 100, 200, 300, 399)]
+    assert rates == pytest.approx([1.0, 1.0, 0.464, 0.215, 0.1, 0.1], abs=1e-3)
     assert recipe.fading(500) == 1.0
     assert recipe.fading(1500) == pytest.approx(0.55)
-
-
-def test_the_command_trains_from_folders(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    clips = tmp_path / "clips"
-    clips.mkdir()
-    footage.write(clips / "a_00.mkv", footage.gliding(5, 2, 0))
-    output = tmp_path / "out.safetensors"
-    words = [str(clips), "-o", str(output), "--steps", "1", "--batch", "1", "--side", "32"]
-    assert main([*words, "--workers", "0"]) == 0
-    assert weights.load(str(output)).metadata["steps"] == "1"
-    assert main([str(tmp_path / "clips" / "none"), "-o", str(output)]) == 3
-    assert main(["-o", str(output)]) == 2
-    assert "There is nothing to train on" in capsys.readouterr().err

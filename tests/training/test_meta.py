@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from filmcli.adaptation.inner import plain
 from filmcli.adaptation.lessons import Triplets
-from filmcli.errors import RenderError
+from filmcli.errors import InputError, RenderError, UsageError
 from filmcli.network.film import Film, FilmConfig
 from filmcli.network.voxelflow import VoxelFlow
 from filmcli.training.clips import Clip
@@ -56,8 +56,10 @@ def test_tasks_are_windows_of_even_stride_and_the_same_for_the_same_seed() -> No
 
 
 def test_clips_too_short_or_small_are_refused() -> None:
-    with pytest.raises(ValueError, match="7 frames"):
+    with pytest.raises(InputError, match="7 frames"):
         next(tasks([[numbered_clip(6)], [numbered_clip(size=(30, 80))]], 48, 0))
+    with pytest.raises(UsageError, match="2 queries"):
+        next(tasks([[numbered_clip()]], 48, 0, queries=2))
 
 
 class Line(nn.Module):

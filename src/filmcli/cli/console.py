@@ -186,13 +186,14 @@ class Teller:
 
     def _move_bar(self, words: str, done: int, total: int | None, end: str) -> None:
         if self._bar is None or self._task is None:
-            self._bar = _new_bar()
+            self._bar = new_bar()
             self._bar.start()
             self._task = self._bar.add_task(words, total=total)
         self._bar.update(self._task, description=words, completed=done, total=total, end=end)
 
 
-def _new_bar() -> Bar:
+def new_bar() -> Bar:
+    """A bar on standard error for tasks with an `end` field, their last words."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 

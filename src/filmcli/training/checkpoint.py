@@ -61,10 +61,13 @@ def load_checkpoint(
             "Give those, or another output to start afresh.",
         )
     net.load_state_dict(_under(tensors, "weights/"))
-    average.update(_under(tensors, "average/"))
+    for name, value in _under(tensors, "average/").items():
+        average[name].copy_(value)
     for moment in ("step", "exp_avg", "exp_avg_sq"):
         for name, value in _under(tensors, f"optimiser/{moment}/").items():
-            optimiser.state[net.get_parameter(name)][moment] = value
+            parameter = net.get_parameter(name)
+            place = value if moment == "step" else value.to(parameter.device)
+            optimiser.state[parameter][moment] = place
     return int(numbers["step"])
 
 

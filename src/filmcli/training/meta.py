@@ -22,8 +22,7 @@ from filmcli.adaptation.lessons import Lesson, Questions
 from filmcli.adaptation.subsets import subset
 from filmcli.errors import RenderError
 from filmcli.training.tasks import Task
-
-Report = Callable[[dict[str, float]], None]
+from filmcli.training.watch import Report
 
 
 @dataclass(frozen=True)
@@ -48,6 +47,9 @@ class MetaRecipe:
     cycle: float = 1.0
     average_decay: float = 0.99
     clip_norm: float = 1.0
+    side: int = 160  # px of a task's frames
+    queries: int = 3  # triplets in a task's query: 1 or 3
+    seed: int = 0
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ class Recipe:
 
     The first `flow_steps` of `steps` train features and flows alone, on known and taught
     flow; the rest trains everything for the picture. `flow_synthetic` and
-    `picture_synthetic` are the shares of synthetic samples in the two stages.
+    `picture_synthetic` are the shares of synthetic samples in the two stages. A loss of
+    weight 0 is not computed.
     """
 
     config: str = "film-xs"
@@ -22,13 +23,17 @@ class Recipe:
     side: int = 128
     flow_rate: float = 2e-3
     rate: float = 8e-4
-    final_rate: float = 0.02  # of the stage's rate, where its cosine ends
+    final_rate: float = 0.02  # of the stage's rate, where it ends
+    stairs: int = 0  # equal stairs on which the rate falls; 0: half a cosine
     warmup: int = 100
     weight_decay: float = 1e-4
+    epsilon: float = 1e-8  # of Adam
     clip_norm: float = 1.0
     average_decay: float = 0.998
     flow_synthetic: float = 0.6
     picture_synthetic: float = 0.35
+    charbonnier_weight: float = 1.0
+    l1_weight: float = 0.0
     census_weight: float = 0.0
     laplacian_weight: float = 0.25
     warped_weight: float = 0.3  # falls to a tenth over the picture stage
@@ -43,14 +48,35 @@ class Recipe:
         return 1, (step - self.flow_steps) / max(1, self.steps - self.flow_steps)
 
     def rate_at(self, step: int) -> float:
-        """Return the learning rate: in each stage a warm-up, then half a cosine."""
+        """Return the learning rate: in each stage a warm-up, then half a cosine or stairs."""
         stage, progress = self.stage(step)
         peak = self.rate if stage else self.flow_rate
         begun = step - self.flow_steps if stage else step
-        cosine = self.final_rate + (1 - self.final_rate) * (1 + math.cos(math.pi * progress)) / 2
-        return peak * min(1.0, (begun + 1) / self.warmup) * cosine
+        if self.stairs:
+            fallen = int(progress * self.stairs) / max(1, self.stairs - 1)
+            share = float(self.final_rate**fallen)
+        else:
+            wave = (1 + math.cos(math.pi * progress)) / 2
+            share = self.final_rate + (1 - self.final_rate) * wave
+        return peak * min(1.0, (begun + 1) / max(1, self.warmup)) * share
 
     def fading(self, step: int) -> float:
         """Return the factor of the auxiliary losses: 1, falling to 0.1 over the picture stage."""
         stage, progress = self.stage(step)
         return 1 - 0.9 * progress if stage else 1.0
+
+    def weights_at(self, step: int) -> dict[str, float]:
+        """Return the weight of every loss that counts at `step`."""
+        stage, _ = self.stage(step)
+        if not stage:
+            return {"flow": 1.0}
+        fading = self.fading(step)
+        weights = {
+            "charbonnier": self.charbonnier_weight,
+            "l1": self.l1_weight,
+            "laplacian": self.laplacian_weight,
+            "census": self.census_weight,
+            "warped": self.warped_weight * fading,
+            "flow": self.flow_weight * fading,
+        }
+        return {name: weight for name, weight in weights.items() if weight}

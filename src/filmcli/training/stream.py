@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
-from filmcli.training.clips import Clip, clip_sample
+from filmcli.training.clips import clip_sample
+from filmcli.training.material import Material
 from filmcli.training.recipe import Recipe
 from filmcli.training.samples import Batch, Sample, collate
-from filmcli.training.synthetic import Assets, synthetic_sample
+from filmcli.training.synthetic import synthetic_sample
 
 PREFETCHED = 8  # batches a worker may run ahead
-
-
-class Material(NamedTuple):
-    """What samples are drawn from; either half may be empty, not both."""
-
-    sources: list[list[Clip]]
-    assets: Assets
 
 
 class _Samples(Dataset[Sample]):

@@ -16,10 +16,12 @@ import torch
 from torch import Tensor
 
 from filmcli.adaptation.lessons import Triplets
+from filmcli.errors import InputError, UsageError
 from filmcli.training.clips import STILL, Clip
 from filmcli.training.samples import Picture
 
 LENGTH = 7
+_MIDDLES = {1: [3], 3: [1, 3, 5]}  # of the query, by their number
 
 
 class Task(NamedTuple):
@@ -35,14 +37,17 @@ def tasks(
     """Yield endless tasks of `side` x `side` px; number `first` of a seed is always the same.
 
     One query is the middle of the window, three are all frames between. A source counts as much
-    as another, however many clips it has. Raises ValueError if no clip has seven frames of that
-    size.
+    as another, however many clips it has. Raises InputError if no clip has seven frames of that
+    size, UsageError for another number of queries.
     """
     long = [
         fitting for clips in sources if (fitting := [clip for clip in clips if _fits(clip, side)])
     ]
     if not long:
-        raise ValueError(f"no clip has {LENGTH} frames of {side} px")
+        why = f"None has {LENGTH} frames of {side} px."
+        raise InputError("There is no clip to meta-train on.", why, "Give longer or larger ones.")
+    if queries not in _MIDDLES:
+        raise UsageError(f"A task cannot have {queries} queries.", "", "Give 1 or 3.")
     number = first
     while True:
         rng = np.random.default_rng((seed, number))
@@ -52,8 +57,7 @@ def tasks(
 
 def as_task(window: Tensor, queries: int) -> Task:
     """Return the task of seven consecutive frames `(7, 3, H, W)`."""
-    middles = {1: [3], 3: [1, 3, 5]}[queries]
-    return Task(_triplets(window, [2, 4], 2), _triplets(window, middles, 1))
+    return Task(_triplets(window, [2, 4], 2), _triplets(window, _MIDDLES[queries], 1))
 
 
 def _triplets(window: Tensor, middles: list[int], gap: int) -> Triplets:

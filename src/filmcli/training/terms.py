@@ -1,0 +1,71 @@
+"""What a batch says against a network: the terms of the loss, before weighting."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import torch
+from torch import Tensor
+
+from filmcli import losses
+from filmcli.network.film import Film, FlowPyramids, FramePyramids
+from filmcli.training.samples import Batch
+
+
+def flow_terms(net: Film, batch: Batch, bfloat16: bool) -> dict[str, Tensor]:
+    """Return the loss of the flow pyramids of both directions."""
+    _, _, flows = _matched(net, batch, bfloat16)
+    return {"flow": _flow_loss(flows, batch)}
+
+
+def picture_terms(
+    net: Film, batch: Batch, bfloat16: bool, wanted: Collection[str]
+) -> dict[str, Tensor]:
+    """Return the `wanted` losses of the made frame, of the warped ones and of the flows.
+
+    Besides them, "decibels" is the PSNR of the batch's frames, for people to read.
+    """
+    left, right, flows = _matched(net, batch, bfloat16)
+    with torch.autocast(batch.left.device.type, torch.bfloat16, enabled=bfloat16):
+        made = net.fuse.synthesize(left, right, flows, batch.phase)
+    terms = {
+        name: loss(made.frame, batch.target)
+        for name, loss in _OF_THE_FRAME.items()
+        if name in wanted
+    }
+    if "warped" in wanted:
+        warped = losses.warped_frames(made.warped_left, batch.target)
+        terms["warped"] = warped + losses.warped_frames(made.warped_right, batch.target)
+    if "flow" in wanted:
+        terms["flow"] = _flow_loss(flows, batch)
+    return terms | {"decibels": _decibels(made.frame.detach(), batch.target)}
+
+
+_OF_THE_FRAME = {
+    "charbonnier": losses.charbonnier,
+    "l1": losses.l1,
+    "laplacian": losses.laplacian_pyramid,
+    "census": losses.census,
+}
+
+
+def _matched(
+    net: Film, batch: Batch, bfloat16: bool
+) -> tuple[FramePyramids, FramePyramids, FlowPyramids]:
+    with torch.autocast(batch.left.device.type, torch.bfloat16, enabled=bfloat16):
+        left, right = (
+            net.features(frame.contiguous(memory_format=torch.channels_last))
+            for frame in (batch.left, batch.right)
+        )
+        return left, right, net.flows(left, right)
+
+
+def _flow_loss(flows: FlowPyramids, batch: Batch) -> Tensor:
+    forward = losses.flow_supervision(flows.forward, batch.forward, batch.forward_known)
+    backward = losses.flow_supervision(flows.backward, batch.backward, batch.backward_known)
+    return forward + backward
+
+
+def _decibels(made: Tensor, truth: Tensor) -> Tensor:
+    error = ((made.clamp(0, 1) - truth) ** 2).mean(dim=(1, 2, 3))
+    return -10 * torch.log10(error.clamp(min=1e-10)).mean()
