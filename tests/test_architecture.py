@@ -26,6 +26,7 @@ FLOORS = {
     "scenes": 1,
     "losses": 1,
     "adaptation": 2,
+    "firstpass": 2,
     "render": 2,
     "upsample": 3,
     "adapt": 3,
@@ -46,7 +47,9 @@ NEIGHBOURS = {
     ("adapt", "job"),  # the fingerprint of a film
     ("adapt", "evaluation"),  # the built-in film, where none is given
 }
-TORCH_FREE = ("video", "scenes", "timing", "frames", "prefetch", "errors", "cli", "job")
+TORCH_FREE = (
+    *("video", "scenes", "firstpass", "timing", "frames", "prefetch", "errors", "cli", "job"),
+)
 
 FILES = sorted(SOURCE.rglob("*.py"))
 

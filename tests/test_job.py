@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from filmcli.errors import MachineError, OutputExistsError, UsageError
-from filmcli.job import check_output, fingerprint, open_job, output_path, unfinished
+from filmcli.job import check_output, fingerprint, open_job, output_path, recall, unfinished
 from filmcli.timing import Segment
 
 PLAN = [Segment(0, 0, 10), Segment(1, 10, 20)]
@@ -89,21 +89,21 @@ def test_a_missing_folder_and_a_folder_as_output_are_refused(tmp_path: Path) -> 
 def test_a_finished_segment_survives_and_a_half_one_does_not(tmp_path: Path) -> None:
     output = str(tmp_path / "out.mp4")
     with pytest.raises(KeyboardInterrupt), open_job(output, "k" * 16, ".h264", None, False) as job:
-        job.record({}, PLAN)
+        job.record({}, PLAN, {})
         Path(job.part(0)).write_bytes(b"whole")
         job.finish(0)
         Path(job.part(1)).write_bytes(b"hal")
         raise KeyboardInterrupt
-    assert sorted(os.listdir(job.folder)) == ["000000.h264", "job.json", "lock"]
+    assert sorted(os.listdir(job.folder)) == ["000000.h264", "first_pass.json", "job.json", "lock"]
     with open_job(output, "k" * 16, ".h264", None, False) as job:
-        job.record({}, PLAN)
+        job.record({}, PLAN, {})
         assert [job.is_finished(index) for index in range(2)] == [True, False]
 
 
 def test_nothing_is_left_when_nothing_was_finished(tmp_path: Path) -> None:
     output = str(tmp_path / "out.mp4")
     with pytest.raises(ValueError), open_job(output, "k" * 16, ".h264", None, False) as job:
-        job.record({}, PLAN)
+        job.record({}, PLAN, {})
         Path(job.part(0)).write_bytes(b"half")
         Path(job.temporary).write_bytes(b"joined in part")
         raise ValueError
@@ -115,7 +115,7 @@ def test_another_plan_or_fresh_drops_what_was_made(tmp_path: Path) -> None:
 
     def make_first(fresh: bool, plan: list[Segment]) -> bool:
         with open_job(output, "k" * 16, ".h264", None, fresh) as job:
-            job.record({}, plan)
+            job.record({}, plan, {})
             finished = job.is_finished(0)
             Path(job.part(0)).write_bytes(b"whole")
             job.finish(0)
@@ -127,10 +127,22 @@ def test_another_plan_or_fresh_drops_what_was_made(tmp_path: Path) -> None:
     assert not make_first(False, PLAN[:1])
 
 
+def test_what_the_first_pass_found_is_recalled_until_the_job_is_gone(tmp_path: Path) -> None:
+    output, found = str(tmp_path / "out.mp4"), {"cuts": [3], "times": ["0", "1/24"]}
+    with open_job(output, "k" * 16, ".h264", None, False) as job:
+        job.record({}, PLAN, found)
+        assert recall(output, "k" * 16, None) == found
+        assert recall(output, "m" * 16, None) is None
+        for torn in ("", '{"cuts": [', "[]"):
+            Path(job.folder, "first_pass.json").write_text(torn)
+            assert recall(output, "k" * 16, None) is None
+    assert recall(output, "k" * 16, None) is None
+
+
 def test_two_runs_on_one_output_are_kept_apart(tmp_path: Path) -> None:
     output = str(tmp_path / "out.mp4")
     with open_job(output, "k" * 16, ".h264", None, False) as job:
-        job.record({}, PLAN)
+        job.record({}, PLAN, {})
         with (
             pytest.raises(MachineError, match="another run"),
             open_job(output, "k" * 16, ".h264", None, False),

@@ -18,49 +18,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from filmcli.adaptation.film import FilmAdapter, adaptable, recipe_of
-from filmcli.adaptation.scene import Scene, SceneAdaptation, adapt_scene, scenes_of
+from filmcli.adaptation.film import Adapted, FilmAdapter, FilmSettings, adaptable, recipe_of
+from filmcli.adaptation.scene import Scene, adapt_scene, scenes_of
 from filmcli.adaptation.store import Writer, adapted_path, find, is_ours, key_facts
 from filmcli.errors import MachineError, OutputExistsError
 from filmcli.evaluation import clip
+from filmcli.firstpass import Surveying, first_pass
 from filmcli.job import fingerprint
 from filmcli.network.weights import load
-from filmcli.scenes import survey
-from filmcli.timing import steady
-from filmcli.video.decode import thumbnails
 from filmcli.video.probe import probe
 
 DEMONSTRATION = "the built-in film"
 _DEMONSTRATION_PX = 128
 _DEMONSTRATION_RATE = 24
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a user may ask for; the names mean what they mean for `upsample`."""
-
-    steps: int = 1
-    weights: str | None = None
-    cuts: str = "auto"
-    deinterlace: bool = True
-    device: str = "auto"
-
-
-@dataclass(frozen=True)
-class Surveying:
-    """Some frames of the first pass are read."""
-
-    source: str
-    done: int
-
-
-@dataclass(frozen=True)
-class SceneDone:
-    """One of `scenes` scenes was adapted to, or left."""
-
-    source: str
-    scene: SceneAdaptation
-    scenes: int
 
 
 @dataclass(frozen=True)
@@ -78,11 +48,11 @@ class Result:
     skipped: bool = False
 
 
-Event = Surveying | SceneDone | Result
+Event = Surveying | Adapted | Result
 Report = Callable[[Event], None]
 
 
-def adapt_film(path: str, settings: Settings, report: Report) -> Result:
+def adapt_film(path: str, settings: FilmSettings, report: Report) -> Result:
     """Adapt to every scene of the film at `path` and write the deltas beside it.
 
     `report` hears of every scene. Raises a `FilmcliError` for whatever a user can cause.
@@ -92,13 +62,13 @@ def adapt_film(path: str, settings: Settings, report: Report) -> Result:
     weights = load(settings.weights)
     output = adapted_path(path)
     _check_output(output)
-    found = survey(
-        thumbnails(info),
+    found = first_pass(
+        info,
         settings.cuts,
+        deinterlace=settings.deinterlace,
         progress=lambda done: report(Surveying(path, done)),
     )
-    times = steady(found.times, info.time_base, info.rate)
-    scenes = scenes_of(times, found.cuts, found.motion.tolist())
+    scenes = scenes_of(found.times, found.cuts, found.motion)
     recipe = recipe_of(weights, settings.steps)
     facts = key_facts(weights.sha256, recipe, found.cuts, settings.deinterlace)
     key = fingerprint(path, facts)
@@ -114,7 +84,7 @@ def adapt_film(path: str, settings: Settings, report: Report) -> Result:
         for scene in scenes:
             result = adapter.scene(scene.number)
             kept += result.deltas is not None
-            report(SceneDone(path, result, len(scenes)))
+            report(Adapted(path, result, len(scenes)))
             if stored is None:
                 writer.add(result)
         if stored is None:
@@ -123,7 +93,7 @@ def adapt_film(path: str, settings: Settings, report: Report) -> Result:
     return Result(path, output, len(scenes), kept, seconds, skipped=stored is not None)
 
 
-def adapt_demonstration(settings: Settings, report: Report) -> Result:
+def adapt_demonstration(settings: FilmSettings, report: Report) -> Result:
     """Adapt to both scenes of a film that is drawn on the spot; nothing is written."""
     started = time.monotonic()
     weights = load(settings.weights)
@@ -140,7 +110,7 @@ def adapt_demonstration(settings: Settings, report: Report) -> Result:
 
         result = adapt_scene(net, scene, frame_at, recipe)
         kept += result.deltas is not None
-        report(SceneDone(DEMONSTRATION, result, len(scenes)))
+        report(Adapted(DEMONSTRATION, result, len(scenes)))
     return Result(DEMONSTRATION, None, len(scenes), kept, time.monotonic() - started)
 
 

@@ -27,6 +27,7 @@ from filmcli.timing import Segment
 _log = logging.getLogger(__name__)
 
 _CONTAINERS = (".mp4", ".m4v", ".mov", ".mkv")
+_FIRST_PASS = "first_pass.json"
 _SAMPLES = 16
 _SAMPLE_BYTES = 1 << 18
 
@@ -133,8 +134,13 @@ class Job:
         _sync(self.part(index))
         os.replace(self.part(index), self.path(index))
 
-    def record(self, facts: Mapping[str, Any], segments: Sequence[Segment]) -> None:
-        """Write job.json; if an earlier run planned other segments, drop what it made."""
+    def record(
+        self, facts: Mapping[str, Any], segments: Sequence[Segment], found: Mapping[str, Any]
+    ) -> None:
+        """Write job.json, and what the first pass `found` beside it, for `recall`.
+
+        If an earlier run planned other segments, what it made is dropped.
+        """
         plan = [list(segment) for segment in segments]
         path = os.path.join(self.folder, "job.json")
         with contextlib.suppress(OSError, ValueError), open(path) as earlier:
@@ -143,10 +149,8 @@ class Job:
         for name in os.listdir(self.folder):
             if name != "lock":
                 os.unlink(os.path.join(self.folder, name))
-        with open(path + ".part", "w") as record:
-            json.dump({"version": 1, **facts, "segments": plan}, record, indent=1)
-        _sync(path + ".part")
-        os.replace(path + ".part", path)
+        _write_json(os.path.join(self.folder, _FIRST_PASS), found)
+        _write_json(path, {"version": 1, **facts, "segments": plan})
 
     def publish(self, overwrite: bool) -> None:
         """Move the verified film to its final name, atomically.
@@ -230,6 +234,15 @@ def _lock(job: Job) -> Iterator[None]:
                 return
 
 
+def recall(output: str, key: str, work_dir: str | None) -> dict[str, Any] | None:
+    """What the first pass of an interrupted run of the same job found, None if there is none."""
+    folder = _folder(os.path.abspath(output), key, work_dir)
+    with contextlib.suppress(OSError, ValueError), open(os.path.join(folder, _FIRST_PASS)) as file:
+        told = json.load(file)
+        return told if isinstance(told, dict) else None
+    return None
+
+
 def unfinished(output: str, key: str, work_dir: str | None) -> list[str]:
     """Work folders of other settings for the same output: kept, so that they can be named."""
     folder = _folder(os.path.abspath(output), key, work_dir)
@@ -250,6 +263,13 @@ def _folder(output: str, key: str, work_dir: str | None) -> str:
 
 def _hidden_name(output: str, key: str) -> str:
     return f".filmcli-{hashlib.sha256(os.fsencode(output)).hexdigest()[:8]}-{key}"
+
+
+def _write_json(path: str, facts: Mapping[str, Any]) -> None:
+    with open(path + ".part", "w") as file:
+        json.dump(facts, file, indent=1)
+    _sync(path + ".part")
+    os.replace(path + ".part", path)
 
 
 def _segment_files(job: Job) -> list[str]:

@@ -13,24 +13,21 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from filmcli import __version__
-from filmcli.adaptation.film import recipe_of
+from filmcli.adaptation.film import FilmSettings, recipe_of
 from filmcli.adaptation.scene import Scene, scenes_of
+from filmcli.firstpass import FirstPass, first_pass, read_spelled
 from filmcli.frames import VideoInfo
-from filmcli.job import check_output, fingerprint, output_path, unfinished
+from filmcli.job import check_output, fingerprint, output_path, recall, unfinished
 from filmcli.network.interpolator import Interpolator
 from filmcli.network.weights import Weights, load
-from filmcli.scenes import survey
 from filmcli.timing import (
     Rate,
     Segment,
     Timeline,
     parse_rate,
     segments,
-    source_rate,
     spell_rate,
-    steady,
 )
-from filmcli.video.decode import last_duration, thumbnails
 from filmcli.video.encode import Encoding, check_encoding, default_encoding, output_pix_fmt
 from filmcli.video.mux import read_tag
 from filmcli.video.probe import probe
@@ -39,20 +36,17 @@ from filmcli.video.streams import StreamPlan, plan_streams
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(FilmSettings):
     """What a user may ask for; the defaults are right for most films.
 
     `fps` is a rate or a multiple ("60", "59.94", "2x"); None means 2x, or the source's own rate
-    when `slow` stretches time. `cuts` is "auto", "off", a threshold in (0, 1] or a file of cuts.
-    `codec` None chooses by the source, and so do `crf`, `preset` and `pix_fmt` by the codec.
-    `steps` says how far the network is adapted to every scene, 0 that it is not.
+    when `slow` stretches time. `codec` None chooses by the source, and so do `crf`, `preset` and
+    `pix_fmt` by the codec.
     """
 
     fps: str | None = None
     slow: Fraction | None = None
     output: str | None = None
-    weights: str | None = None
-    cuts: str = "auto"
     codec: str | None = None
     crf: float | None = None
     preset: str | None = None
@@ -60,8 +54,6 @@ class Settings:
     ffmpeg_args: tuple[str, ...] = ()
     audio: bool = True
     steps: int = 0
-    deinterlace: bool = True
-    device: str = "auto"
     precision: str = "auto"
     tile: int | str | None = "auto"
     overwrite: bool = False
@@ -83,6 +75,7 @@ class Plan:
     encoding: Encoding
     device: str
     notices: Sequence[str]
+    found: FirstPass
     scenes: Sequence[Scene]
     steps: int
 
@@ -139,7 +132,7 @@ def _encoding(info: VideoInfo, settings: Settings) -> Encoding:
 
 def _settings_of_key(settings: Settings, encoding: Encoding, weights: Weights) -> dict[str, str]:
     """Everything that changes the pictures or the sound, and nothing that does not."""
-    asked = ("fps", "slow", "cuts", "deinterlace", "audio")
+    asked = ("fps", "slow", "deinterlace", "audio")
     adaptation = recipe_of(weights, settings.steps).spelled() if settings.steps else ""
     return {
         "version": __version__,
@@ -148,6 +141,7 @@ def _settings_of_key(settings: Settings, encoding: Encoding, weights: Weights) -
         "encoding": repr(encoding),
         "adaptation": adaptation,
         **{name: str(getattr(settings, name)) for name in asked},
+        "cuts": fingerprint(settings.cuts, {}) if os.path.isfile(settings.cuts) else settings.cuts,
     }
 
 
@@ -163,15 +157,14 @@ def _label(rate: Rate, settings: Settings) -> str:
 def make_plan(request: Request, progress: Callable[[int], None]) -> Plan:
     """Read the whole film once, small: exact times, cuts; lay the new grid over it."""
     info, settings = request.info, request.settings
-    found = survey(thumbnails(info), settings.cuts, progress)
-    times = steady(found.times, info.time_base, info.rate)
-    last = last_duration(info, times)
-    rate = request.rate.of(source_rate(times, last))
-    slow = settings.slow or Fraction(1)
+    found = _look_up(request) or first_pass(
+        info, settings.cuts, deinterlace=settings.deinterlace, progress=progress
+    )
+    times, slow = found.times, settings.slow or Fraction(1)
     stretched = [times[0] + (at - times[0]) * slow for at in times]
-    timeline = Timeline(stretched, last * slow, rate, frozenset(found.cuts))
-    doubt = found.doubt()
-    notices = [*info.notices, *_notices(request), *([doubt] if doubt else [])]
+    last, rate = found.last_duration * slow, request.rate.of(found.rate)
+    timeline = Timeline(stretched, last, rate, frozenset(found.cuts))
+    notices = [*info.notices, *_notices(request), *([found.doubt] if found.doubt else [])]
     return Plan(
         source=info.path,
         output=request.output,
@@ -182,9 +175,19 @@ def make_plan(request: Request, progress: Callable[[int], None]) -> Plan:
         encoding=request.encoding,
         device=request.interpolator.describe(),
         notices=notices,
-        scenes=scenes_of(times, found.cuts, found.motion.tolist()),
+        found=found,
+        scenes=scenes_of(times, found.cuts, found.motion),
         steps=settings.steps,
     )
+
+
+def _look_up(request: Request) -> FirstPass | None:
+    """What an interrupted run of the same command found, so that it need not look again."""
+    settings = request.settings
+    if request.output == "-" or settings.fresh:
+        return None
+    told = recall(request.output, request.key, settings.work_dir)
+    return read_spelled(told) if told else None
 
 
 def _notices(request: Request) -> Iterator[str]:

@@ -18,9 +18,9 @@ from fractions import Fraction
 
 from torch import Tensor
 
-from filmcli.adaptation.film import FilmAdapter, adaptable, recipe_of
-from filmcli.adaptation.scene import SceneAdaptation
+from filmcli.adaptation.film import Adapted, FilmAdapter, adaptable, recipe_of
 from filmcli.adaptation.store import adapted_path, find, key_facts
+from filmcli.firstpass import Surveying
 from filmcli.frames import Planes
 from filmcli.job import Job, clear_up, fingerprint, open_job
 from filmcli.plan import Plan, Request, Settings, make_plan, prepare
@@ -32,23 +32,6 @@ from filmcli.video.encode import SEGMENT_SUFFIX, SegmentWriter, StreamWriter
 from filmcli.video.mux import join, verify
 
 _DECODED_AHEAD = 4  # frames; the decoder's own threads keep more inside ffmpeg
-
-
-@dataclass(frozen=True)
-class Surveying:
-    """Some frames of the first pass are read."""
-
-    source: str
-    done: int
-
-
-@dataclass(frozen=True)
-class Adapted:
-    """The network was adapted to one of `scenes` scenes, or that was given up."""
-
-    source: str
-    scene: SceneAdaptation
-    scenes: int
 
 
 @dataclass(frozen=True)
@@ -113,7 +96,7 @@ def _make(request: Request, plan: Plan, report: Report) -> None:
         plan.output, request.key, SEGMENT_SUFFIX, settings.work_dir, settings.fresh
     ) as job:
         facts = {"source": os.path.abspath(plan.source), "output": job.output, "key": job.key}
-        job.record(facts, plan.segments)
+        job.record(facts, plan.segments, plan.found.spelled())
         _render_segments(request, plan, job, report)
         lengths = [segment.last - segment.first for segment in plan.segments]
         join(

@@ -70,7 +70,7 @@ def test_people_get_plain_lines_when_nobody_is_at_a_terminal(film: Path) -> None
     assert lines["rate"] == "23.976 fps (24000/1001)"
     assert lines["length"] == "1.126 s, 27 frames"
     assert lines["colour"].startswith("untagged") or "tv" in lines["colour"]
-    assert ": 15 frames, 0.625 s" in lines["scene"]  # the last line of that name: scene 2
+    assert ": 15 frames, 0.626 s" in lines["scene"]  # the last line of that name: scene 2
 
 
 def test_variable_rates_and_missing_frames_are_told_apart(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ one scene's triplets are held and nothing else.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from types import TracebackType
 
 import torch
@@ -21,6 +22,30 @@ from filmcli.network.film import CONFIGS, Film
 from filmcli.network.machine import choose_device
 from filmcli.network.weights import Weights
 from filmcli.video.decode import decode
+
+
+@dataclass(frozen=True)
+class FilmSettings:
+    """What a user may say of a film and of the network it is made with, whatever is made of it.
+
+    `cuts` is "auto", "off", a threshold in (0, 1] or a file of cuts. `steps` says how far the
+    network is adapted to every scene, 0 that it is not.
+    """
+
+    steps: int = 1
+    weights: str | None = None
+    cuts: str = "auto"
+    deinterlace: bool = True
+    device: str = "auto"
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """The network was adapted to one of `scenes` scenes, or that was given up."""
+
+    source: str
+    scene: SceneAdaptation
+    scenes: int
 
 
 def adaptable(weights: Weights, device: str = "auto") -> Film:
@@ -43,7 +68,7 @@ class FilmAdapter:
     """Gives the adaptation of each scene of a film, in rising order; a context manager.
 
     A scene that `stored` knows is not adapted again. `on_scene` hears of every scene once.
-    Leaving ends the reader.
+    Of the film, every `stride`-th frame is seen, and `scenes` count those. Leaving ends the reader.
     """
 
     def __init__(
@@ -54,6 +79,7 @@ class FilmAdapter:
         recipe: Recipe,
         *,
         deinterlace: bool = True,
+        stride: int = 1,
         stored: Stored | None = None,
         on_scene: Callable[[SceneAdaptation], None] | None = None,
     ) -> None:
@@ -62,6 +88,7 @@ class FilmAdapter:
         self._scenes = scenes
         self._recipe = recipe
         self._deinterlace = deinterlace
+        self._stride = stride
         self._stored = stored
         self._on_scene = on_scene
         self._frames: Iterator[Frame] | None = None
@@ -102,6 +129,7 @@ class FilmAdapter:
 
     def _frame_at(self, index: int) -> Tensor:
         """Return frame `index` as RGB; frames between the last one asked for and it are skipped."""
+        index *= self._stride
         if self._frames is None:
             self._frames = decode(self._info, index, deinterlace=self._deinterlace)
             self._next = index

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from filmcli.cli import options
 from filmcli.cli.console import JsonTeller, library_warnings, printable, scene_facts, show_error
 from filmcli.cli.inputs import films, films_here
 from filmcli.errors import FilmcliError
 
 if TYPE_CHECKING:
-    from filmcli.adapt import Event, Result, Settings
+    from filmcli.adapt import Event, Result
+    from filmcli.adaptation.film import FilmSettings
     from filmcli.adaptation.scene import SceneAdaptation
 
 _HEAD = "scene   frames   doubled gap, dB       cycle, dB          seconds"
@@ -21,25 +23,13 @@ _HEAD = "scene   frames   doubled gap, dB       cycle, dB          seconds"
 
 @click.command()
 @click.argument("inputs", nargs=-1, metavar="[INPUT...]", type=click.Path())
-@click.option(
-    "--steps", type=click.IntRange(0, 1000), default=1, show_default=True, metavar="N",
-    help="Steps of adaptation.",
-)  # fmt: skip
-@click.option("-w", "--weights", metavar="NAME|PATH", help="Other weights than the shipped ones.")
-@click.option(
-    "--cuts",
-    default="auto",
-    metavar="auto|off|NUMBER|FILE",
-    help="Where scenes change. A number in 0..1: lower finds more.",
-)
-@click.option(
-    "--deinterlace", type=click.Choice(["auto", "off"]), default="auto", show_default=True
-)
-@click.option(
-    "-d", "--device", default="auto", show_default=True, help="auto, cuda, cuda:1, mps, cpu."
-)
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line on standard output.")
-def adapt(inputs: tuple[str, ...], as_json: bool, deinterlace: str, **options: Any) -> int:
+@options.steps(default=1)
+@options.weights
+@options.cuts
+@options.deinterlace
+@options.device
+@options.as_json
+def adapt(inputs: tuple[str, ...], as_json: bool, **asked: Any) -> int:
     """Fit the network to each scene of films and say what it gained.
 
     \b
@@ -50,9 +40,9 @@ def adapt(inputs: tuple[str, ...], as_json: bool, deinterlace: str, **options: A
     neighbours (doubled gap), and from frames half-way to them (cycle). A scene that does not gain
     on both keeps the weights it had. `filmcli upsample --steps N` uses what was written.
     """
-    from filmcli.adapt import Settings
+    from filmcli.adaptation.film import FilmSettings
 
-    settings = Settings(deinterlace=deinterlace == "auto", **options)
+    settings = FilmSettings(**asked)
     teller = _JsonTable() if as_json else _Table()
     with library_warnings():
         chosen = [path for path, _ in films(inputs, None)] if inputs else films_here()
@@ -64,14 +54,14 @@ def adapt(inputs: tuple[str, ...], as_json: bool, deinterlace: str, **options: A
         return _each(chosen, settings, teller)
 
 
-def _demonstrate(settings: Settings, teller: _Table) -> int:
+def _demonstrate(settings: FilmSettings, teller: _Table) -> int:
     from filmcli.adapt import adapt_demonstration
 
     teller(adapt_demonstration(settings, teller))
     return 0
 
 
-def _each(paths: Sequence[str], settings: Settings, teller: _Table) -> int:
+def _each(paths: Sequence[str], settings: FilmSettings, teller: _Table) -> int:
     """Do one film after the other; a failed one does not stop the rest."""
     from filmcli.adapt import adapt_film
 
@@ -93,9 +83,10 @@ class _Table:
 
     def __call__(self, event: Event) -> None:
         """Hear of one event."""
-        from filmcli.adapt import Result, SceneDone
+        from filmcli.adapt import Result
+        from filmcli.adaptation.film import Adapted
 
-        if isinstance(event, SceneDone):
+        if isinstance(event, Adapted):
             if event.source != self._source:
                 self._source = event.source
                 click.echo(f"{printable(event.source)}\n{_HEAD}")
@@ -117,9 +108,10 @@ class _JsonTable(_Table):
 
     def __call__(self, event: Event) -> None:
         """Hear of one event."""
-        from filmcli.adapt import Result, SceneDone
+        from filmcli.adapt import Result
+        from filmcli.adaptation.film import Adapted
 
-        if isinstance(event, SceneDone):
+        if isinstance(event, Adapted):
             self._json.tell("scene", source=event.source, **scene_facts(event.scene))
         elif isinstance(event, Result):
             self._json.tell("done", **vars(event))

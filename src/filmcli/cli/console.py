@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
 
+    from filmcli.adaptation.film import Adapted
     from filmcli.adaptation.scene import SceneAdaptation
     from filmcli.plan import Plan
-    from filmcli.upsample import Adapted, Event, Progress, Result
+    from filmcli.upsample import Event, Progress, Result
     from filmcli.video.encode import Encoding
 
 _LINES_EVERY_SECONDS = 30.0
@@ -101,8 +102,10 @@ class Teller:
 
     def __call__(self, event: Event) -> None:
         """Hear of one event."""
+        from filmcli.adaptation.film import Adapted
+        from filmcli.firstpass import Surveying
         from filmcli.plan import Plan
-        from filmcli.upsample import Adapted, Progress, Result, Surveying
+        from filmcli.upsample import Progress, Result
 
         match event:
             case Surveying():
@@ -256,8 +259,10 @@ class JsonTeller:
 
     def __call__(self, event: Event) -> None:
         """Hear of one event; progress is told at most once a second."""
+        from filmcli.adaptation.film import Adapted
+        from filmcli.firstpass import Surveying
         from filmcli.plan import Plan
-        from filmcli.upsample import Adapted, Progress, Result, Surveying
+        from filmcli.upsample import Progress, Result
 
         match event:
             case Surveying():

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import islice, pairwise
-from typing import TYPE_CHECKING, Any, cast
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from filmcli.cli.console import clock, library_warnings, printable, show_error, show_warning
 from filmcli.cli.inputs import films
 from filmcli.errors import FilmcliError
-from filmcli.timing import source_rate, spell_rate, steady
+from filmcli.timing import spell_rate
 
 if TYPE_CHECKING:
     from filmcli.frames import StreamInfo, VideoInfo
-    from filmcli.video.decode import Thumbnail
 
 _SAMPLE = 240  # pictures that are decoded to tell the rate if the scenes are not asked for
 
@@ -92,33 +90,24 @@ class _Found:
 
 def _examine(path: str, cuts: str | None) -> _Found:
     """Read the head of the film, or all of it where `cuts` says how to find scenes."""
-    from filmcli.scenes import survey
-    from filmcli.video.decode import last_duration, thumbnails
+    from filmcli.firstpass import first_pass
     from filmcli.video.probe import probe as read_header
 
     info = read_header(path)
-    if cuts is not None:
-        found = survey(thumbnails(info), cuts)
-        times, whole = list(found.times), True
-        firsts, doubt = (0, *found.cuts), found.doubt()
-    else:
-        with closing(cast("Generator[Thumbnail, None, None]", thumbnails(info))) as pictures:
-            times = [picture.time for picture in islice(pictures, _SAMPLE + 1)]
-        whole = len(times) <= _SAMPLE
-        firsts, doubt = (), None
-    even = steady(times, info.time_base, info.rate)
-    last = last_duration(info, even) if whole else even[-1] - even[-2]
-    steps = [b - a for a, b in pairwise(even)] or [last]
+    found = first_pass(info, cuts or "off", most=None if cuts else _SAMPLE + 1)
+    times, last = found.times, found.last_duration
+    firsts = (0, *found.cuts) if cuts else ()
+    steps = [b - a for a, b in pairwise(times)] or [last]
     return _Found(
         info=info,
-        rate=source_rate(even, last),
+        rate=found.rate,
         slowest=1 / max(steps),
         fastest=1 / min(steps),
-        duration=even[-1] + last - even[0] if whole else info.duration,
-        frames=len(times) if whole else None,
+        duration=times[-1] + last - times[0] if found.whole else info.duration,
+        frames=len(times) if found.whole else None,
         starts=tuple(times[first] for first in firsts),
         firsts=firsts,
-        doubt=doubt,
+        doubt=found.doubt,
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from filmcli.cli import options
 from filmcli.cli.console import JsonTeller, Teller, library_warnings, machine_failure
 from filmcli.cli.inputs import films, refuse_collisions
 from filmcli.errors import FilmcliError, UsageError
@@ -22,29 +23,17 @@ from filmcli.errors import FilmcliError, UsageError
 @click.option(
     "-o", "--output", type=click.Path(), help="A file, a folder/, or - for standard output."
 )
-@click.option("-w", "--weights", metavar="NAME|PATH", help="Other weights than the shipped ones.")
-@click.option(
-    "--cuts",
-    default="auto",
-    metavar="auto|off|NUMBER|FILE",
-    help="Where scenes change. A number in 0..1: lower finds more.",
-)
-@click.option(
-    "--steps", type=click.IntRange(0, 1000), default=0, show_default=True, metavar="N",
-    help="Steps of adaptation to each scene.",
-)  # fmt: skip
+@options.weights
+@options.cuts
+@options.steps(default=0)
 @click.option("-c", "--codec", help="x264, x265, av1, prores, ffv1, or any ffmpeg encoder.")
 @click.option("--crf", type=float, help="Quality of the encoder, lower is better.  [default: 18]")
 @click.option("--preset", help="Speed of the encoder.  [default: medium]")
 @click.option("--pix-fmt", help="Pixel format.  [default: as the source]")
 @click.option("--ffmpeg-args", default="", metavar="ARGS", help="More words for the encoder.")
 @click.option("--audio", type=click.Choice(["copy", "none"]), default="copy", show_default=True)
-@click.option(
-    "--deinterlace", type=click.Choice(["auto", "off"]), default="auto", show_default=True
-)
-@click.option(
-    "-d", "--device", default="auto", show_default=True, help="auto, cuda, cuda:1, mps, cpu."
-)
+@options.deinterlace
+@options.device
 @click.option(
     "--precision",
     type=click.Choice(["auto", "float32", "float16", "bfloat16"]),
@@ -58,7 +47,7 @@ from filmcli.errors import FilmcliError, UsageError
 @click.option("--fresh", is_flag=True, help="Start over instead of continuing an earlier run.")
 @click.option("--work-dir", type=click.Path(), help="Where unfinished work is kept.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, write nothing.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line on standard output.")
+@options.as_json
 @click.option(
     "--progress",
     type=click.Choice(["auto", "bar", "lines", "off"]),
@@ -67,7 +56,7 @@ from filmcli.errors import FilmcliError, UsageError
 )
 @click.option("-q", "--quiet", is_flag=True, help="Warnings and errors only.")
 def upsample(
-    inputs: tuple[str, ...], as_json: bool, progress: str, quiet: bool, **options: Any
+    inputs: tuple[str, ...], as_json: bool, progress: str, quiet: bool, **asked: Any
 ) -> int:
     """Raise the frame rate of films.
 
@@ -80,27 +69,26 @@ def upsample(
     Original frames are kept, all other streams copied. An interrupted run goes on where it was when
     the same command is given again.
     """
-    output = options["output"]
+    output = asked["output"]
     teller = JsonTeller() if as_json else Teller(progress, quiet, to_stdout=output != "-")
-    settings, pairs = _settings(options), list(films(inputs, output))
+    settings, pairs = _settings(asked), list(films(inputs, output))
     refuse_collisions(pairs)
     with library_warnings():
         return _each(pairs, settings, teller)
 
 
-def _settings(options: dict[str, Any]) -> dict[str, Any]:
+def _settings(asked: dict[str, Any]) -> dict[str, Any]:
     """Turn the option strings into `Settings` fields; UsageError where they make no sense."""
     try:
-        extra = tuple(shlex.split(options["ffmpeg_args"]))
+        extra = tuple(shlex.split(asked["ffmpeg_args"]))
     except ValueError as error:
         raise UsageError("--ffmpeg-args cannot be split into words", f"{error}", "") from error
     return {
-        **options,
+        **asked,
         "ffmpeg_args": extra,
-        "slow": _slow(options["slow"]),
-        "tile": _tile(options["tile"]),
-        "deinterlace": options["deinterlace"] == "auto",
-        "audio": options["audio"] == "copy",
+        "slow": _slow(asked["slow"]),
+        "tile": _tile(asked["tile"]),
+        "audio": asked["audio"] == "copy",
     }
 
 

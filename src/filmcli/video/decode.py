@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import queue
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from statistics import median
@@ -62,7 +62,7 @@ def decode(info: VideoInfo, first: int = 0, *, deinterlace: bool = True) -> Iter
         yield Frame(time, layout.split(buffer.data, width, height))
 
 
-def thumbnails(info: VideoInfo, *, deinterlace: bool = True) -> Iterator[Thumbnail]:
+def thumbnails(info: VideoInfo, *, deinterlace: bool = True) -> Generator[Thumbnail, None, None]:
     """The same frames and times as `decode`, 160 pixels wide; warns if the film ends early."""
     width = min(THUMBNAIL_WIDTH, info.width)
     height = max(1, round(info.height * width / info.width))

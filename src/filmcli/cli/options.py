@@ -1,0 +1,42 @@
+"""Options that several commands have: each is written once, so that they mean the same in all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def steps(default: int) -> Decorator:
+    """`--steps`, which is `default` unless the user says otherwise."""
+    return click.option(
+        "--steps", type=click.IntRange(0, 1000), default=default, show_default=True, metavar="N",
+        help="Steps of adaptation to each scene.",
+    )  # fmt: skip
+
+
+weights = click.option(
+    "-w", "--weights", metavar="NAME|PATH", help="Other weights than the shipped ones."
+)
+cuts = click.option(
+    "--cuts",
+    default="auto",
+    metavar="auto|off|NUMBER|FILE",
+    help="Where scenes change. A number in 0..1: lower finds more.",
+)
+deinterlace = click.option(
+    "--deinterlace",
+    type=click.Choice(["auto", "off"]),
+    default="auto",
+    show_default=True,
+    callback=lambda _context, _option, said: said == "auto",
+)
+device = click.option(
+    "-d", "--device", default="auto", show_default=True, help="auto, cuda, cuda:1, mps, cpu."
+)
+as_json = click.option(
+    "--json", "as_json", is_flag=True, help="One JSON object a line on standard output."
+)

@@ -1,0 +1,54 @@
+"""The plan: what an earlier run found is not sought again; what changes the film is a new job."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from filmcli.job import open_job
+from filmcli.plan import Plan, Request, Settings, make_plan, prepare
+from tests.clips import pattern
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return pattern(tmp_path_factory.mktemp("plan") / "in.mp4", 0.5, size="64x48")
+
+
+def planned(request: Request) -> tuple[Plan, int]:
+    """The plan, and how many pictures were read for it."""
+    heard: list[int] = [0]
+    plan = make_plan(request, heard.append)
+    return plan, heard[-1]
+
+
+def test_a_resumed_run_does_not_read_the_film_again(film: str) -> None:
+    request = prepare(film, Settings(fps="60"))
+    plan, read = planned(request)
+    assert read == 12
+    with open_job(plan.output, request.key, ".nut", None, False) as job:
+        job.record({}, plan.segments, plan.found.spelled())
+        Path(job.part(0)).write_bytes(b"a finished segment")
+        job.finish(0)
+    again, read = planned(prepare(film, Settings(fps="60")))
+    assert read == 0
+    assert again.found.spelled() == plan.found.spelled()
+    assert list(again.segments) == list(plan.segments) and again.kinds == plan.kinds
+    for other in (Settings(fps="60", fresh=True), Settings(fps="50"), Settings(cuts="off")):
+        assert planned(prepare(film, other))[1] == 12
+
+
+def test_another_list_of_cuts_under_the_same_name_is_another_job(film: str, tmp_path: Path) -> None:
+    cuts = tmp_path / "cuts"
+    cuts.write_text("0.25\n")
+    settings = Settings(cuts=str(cuts))
+    first = prepare(film, settings)
+    assert planned(first)[0].timeline.cuts == {6}
+    cuts.write_text("0.125\n")
+    second = prepare(film, settings)
+    assert planned(second)[0].timeline.cuts == {3}
+    assert second.key != first.key
+    cuts.write_text("0.25\n")
+    assert prepare(film, replace(settings, device="cpu")).key == first.key
