@@ -91,14 +91,15 @@ def flow_supervision(flows: Sequence[Tensor], truth: Tensor, known: Tensor) -> T
     """Return how far a flow pyramid is from the truth, in px, averaged over levels.
 
     `flows[i]` is `(B, 2, H >> i, W >> i)` in px of level i; `truth` `(B, 2, H, W)`;
-    `known` `(B, 1, H, W)` is 1 where the truth counts. The error of level i is weighted
+    `known` `(B, 1, H, W)` is 1 where the truth counts; elsewhere the error is taken for 0, so
+    that a batch's loss is the mean of its samples' losses. The error of level i is weighted
     by 2 ** (i / 2): between its own pixels, which would leave the coarse levels to drift,
     and full-size pixels, which would drown the fine ones.
     """
     total = truth.new_zeros(())
     for level, flow in enumerate(flows):
         error = torch.sqrt(((flow - truth) ** 2).sum(dim=1, keepdim=True) + 1e-4)
-        total = total + 2 ** (level / 2) * (error * known).sum() / known.sum().clamp(min=1)
+        total = total + 2 ** (level / 2) * (error * known).mean()
         # The mean of the known flow of the 2x2 pixels below, in px of the coarser level.
         share = F.avg_pool2d(known, 2, 2)
         truth = F.avg_pool2d(truth * known, 2, 2) / share.clamp(min=1e-6) / 2

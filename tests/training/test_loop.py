@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import footage
@@ -31,6 +32,11 @@ def at(folder: Path, name: str = "w.safetensors", every: int = 2) -> Run:
     folder.mkdir(exist_ok=True)
     said = {"recipe": "test", "data": "textures"}
     return Run(str(folder / name), said, workers=0, report_every=1, save_every=every)
+
+
+def logged(folder: Path) -> list[dict[str, float]]:
+    lines = (folder / "w.safetensors.log").read_text().splitlines()
+    return [json.loads(line) for line in lines]
 
 
 def contents(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
@@ -62,7 +68,7 @@ def test_what_is_written_can_be_loaded_and_begun_with(tmp_path: Path) -> None:
     loaded = weights.load(run.output)
     assert loaded.config == "film-xs"
     assert loaded.metadata["steps"] == "4"
-    lines = [json.loads(line) for line in Path(f"{run.output}.log").read_text().splitlines()]
+    lines = logged(tmp_path / "first")
     assert [line["step"] for line in lines] == [1, 2, 3, 4]
     assert all(
         line["samples_per_second"] <= min(line[f"{part}_samples_per_second"] for part in parts)
@@ -105,14 +111,29 @@ def test_batches_do_not_depend_on_workers(first: int) -> None:
     shared = list(batches(MATERIAL, RECIPE, first, 1))
     assert len(alone) == 4 - first
     for a, b in zip(alone, shared, strict=True):
-        assert all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
+        assert all(torch.equal(x, y) for x, y in zip(a[0], b[0], strict=True))
+
+
+@pytest.mark.parametrize("flow_steps", [3, 0])
+def test_a_batch_in_parts_is_the_batch(tmp_path: Path, flow_steps: int) -> None:
+    recipe = replace(RECIPE, batch=4, steps=3, flow_steps=flow_steps, census_weight=0.5)
+    for parts in (1, 4):
+        run = at(tmp_path / str(parts))
+        train(replace(recipe, accumulate=parts), run, MATERIAL, nothing)
+    whole, parted = (logged(tmp_path / parts) for parts in ("1", "4"))
+    for one, other in zip(whole, parted, strict=True):
+        for name in recipe.weights_at(0):
+            assert other[name] == pytest.approx(one[name], rel=1e-4), name
+    uneven = replace(recipe, accumulate=3)
+    with pytest.raises(UsageError, match="3 equal parts"):
+        train(uneven, at(tmp_path / "uneven"), MATERIAL, nothing)
 
 
 def test_a_few_steps_teach_the_flow() -> None:
     torch.manual_seed(0)
     net = Film(CONFIGS["film-xs"])
     recipe = Recipe(steps=1, flow_steps=1, batch=2, side=48, bfloat16=False)
-    batch = next(batches(MATERIAL, recipe, 0, 0))
+    batch = next(batches(MATERIAL, recipe, 0, 0))[0]
     optimiser = torch.optim.AdamW(net.parameters(), lr=5e-4)  # 3e-3 hops about at batch 2
     course = []
     for _ in range(80):
@@ -127,7 +148,7 @@ def test_a_few_steps_teach_the_flow() -> None:
 def test_every_term_is_a_finite_number_also_in_bfloat16() -> None:
     net = Film(CONFIGS["film-xs"])
     recipe = Recipe(batch=2, side=32, census_weight=1.0)
-    batch = next(batches(MATERIAL, recipe, 0, 0))
+    batch = next(batches(MATERIAL, recipe, 0, 0))[0]
     wanted = recipe.weights_at(recipe.flow_steps)
     assert set(wanted) == {"charbonnier", "laplacian", "census", "warped", "flow"}
     terms = picture_terms(net, batch, True, wanted)

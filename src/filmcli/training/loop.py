@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from filmcli.errors import RenderError
 from filmcli.network import weights
 from filmcli.network.film import CONFIGS, Film
 from filmcli.network.machine import choose_device, keep_freed_memory
 from filmcli.training.checkpoint import load_checkpoint, save_checkpoint
+from filmcli.training.guard import Guard, astray
 from filmcli.training.material import Material
 from filmcli.training.recipe import Recipe
 from filmcli.training.samples import Batch
@@ -42,7 +42,7 @@ def train(recipe: Recipe, run: Run, material: Material, report: Report) -> None:
     """Train by `recipe` until its last step, and write the averaged weights.
 
     A checkpoint of the same recipe beside the output is resumed, exactly. Raises
-    RenderError if the loss stops being a number; the last checkpoint stays.
+    RenderError if the run diverges; the last good checkpoint stays.
     """
     keep_freed_memory()
     device = choose_device(run.device)
@@ -56,12 +56,15 @@ def train(recipe: Recipe, run: Run, material: Material, report: Report) -> None:
     if os.path.exists(checkpoint):
         first = load_checkpoint(checkpoint, recipe, net, optimiser, average)
     watch = Watch(f"{run.output}.log", report, recipe.steps, recipe.batch, run.report_every)
+    guard = Guard()
     stream = watch.waiting(batches(material, recipe, first, run.workers))
-    for step, batch in enumerate(stream, first):
-        terms = _step(recipe, step, net, optimiser, _moved(batch, device))
+    for step, parts in enumerate(stream, first):
+        terms = _step(recipe, step, net, optimiser, parts)
+        guard.follow(step, recipe.stage(step)[0], _weighted(recipe, step, terms))
         _average(net, average, recipe.average_decay, step)
         watch.add(step + 1, terms, rate=recipe.rate_at(step))
-        if (step + 1) % run.save_every == 0 or step + 1 == recipe.steps:
+        due = (step + 1) % run.save_every == 0 or step + 1 == recipe.steps
+        if due and guard.calm:
             save_checkpoint(checkpoint, recipe, step + 1, net, optimiser, average)
             said = {**run.metadata, "steps": str(step + 1)}
             weights.save(run.output, recipe.config, average, said)
@@ -77,34 +80,38 @@ def _network(recipe: Recipe, initial: str | None) -> Film:
     return net
 
 
-def _moved(batch: Batch, device: torch.device) -> Batch:
-    return Batch(*(part.to(device) for part in batch))
-
-
 def _step(
-    recipe: Recipe, step: int, net: Film, optimiser: torch.optim.Optimizer, batch: Batch
+    recipe: Recipe, step: int, net: Film, optimiser: torch.optim.Optimizer, parts: list[Batch]
 ) -> dict[str, float]:
     """Take one step of the optimiser and return the terms of the loss, before weighting."""
     for group in optimiser.param_groups:
         group["lr"] = recipe.rate_at(step)
-    factors = recipe.weights_at(step)
-    stage, _ = recipe.stage(step)
-    if stage:
-        terms = picture_terms(net, batch, recipe.bfloat16, factors)
-    else:
-        terms = flow_terms(net, batch, recipe.bfloat16)
-    loss = torch.stack([weight * terms[name] for name, weight in factors.items()]).sum()
     optimiser.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
+    told: dict[str, float] = {}
+    for part in parts:
+        terms = _terms(recipe, step, net, part)
+        loss = torch.stack([w * terms[name] for name, w in recipe.weights_at(step).items()]).sum()
+        (loss / len(parts)).backward()  # type: ignore[no-untyped-call]
+        for name, value in terms.items():
+            told[name] = told.get(name, 0.0) + float(value.detach()) / len(parts)
     norm = nn.utils.clip_grad_norm_(net.parameters(), recipe.clip_norm)
     if not torch.isfinite(norm):
-        raise RenderError(
-            "The training has diverged.",
-            f"The gradient of step {step} is not a number.",
-            "Start again from the last weights (--init) with a lower rate.",
-        )
+        raise astray(f"The gradient of step {step} is not a number.")
     optimiser.step()
-    return {name: float(value.detach()) for name, value in terms.items()}
+    return told
+
+
+def _terms(recipe: Recipe, step: int, net: Film, part: Batch) -> dict[str, Tensor]:
+    device = next(net.parameters()).device
+    part = Batch(*(values.to(device) for values in part))
+    stage, _ = recipe.stage(step)
+    if not stage:
+        return flow_terms(net, part, recipe.bfloat16)
+    return picture_terms(net, part, recipe.bfloat16, recipe.weights_at(step))
+
+
+def _weighted(recipe: Recipe, step: int, terms: dict[str, float]) -> float:
+    return sum(weight * terms[name] for name, weight in recipe.weights_at(step).items())
 
 
 def _average(net: nn.Module, average: dict[str, Tensor], decay: float, step: int) -> None:

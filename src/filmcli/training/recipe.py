@@ -20,6 +20,7 @@ class Recipe:
     steps: int = 5800
     flow_steps: int = 2800
     batch: int = 8
+    accumulate: int = 1  # parts that a batch is taken in, for want of memory
     side: int = 128
     flow_rate: float = 2e-3
     rate: float = 8e-4

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
+from filmcli.errors import UsageError
 from filmcli.training.clips import clip_sample
 from filmcli.training.material import Material
 from filmcli.training.recipe import Recipe
@@ -32,17 +33,28 @@ class _Samples(Dataset[Sample]):
         return clip_sample(self._material.sources, recipe.side, rng)
 
 
-def batches(material: Material, recipe: Recipe, first_step: int, workers: int) -> Iterator[Batch]:
-    """Yield the batches of steps `first_step` to the recipe's last.
+def batches(
+    material: Material, recipe: Recipe, first_step: int, workers: int
+) -> Iterator[list[Batch]]:
+    """Yield the batches of steps `first_step` to the recipe's last, each in its parts.
 
-    `workers` processes draw ahead (0: in this process); the batches do not depend on it.
+    `workers` processes draw ahead (0: in this process); the batches do not depend on it. Raises
+    UsageError if a batch cannot be parted evenly.
     """
+    if recipe.batch % recipe.accumulate:
+        raise UsageError(
+            f"A batch of {recipe.batch} has no {recipe.accumulate} equal parts.",
+            "",
+            "Set batch to a multiple of accumulate.",
+        )
     loader = DataLoader(
         _Samples(material, recipe),
-        batch_size=recipe.batch,
+        batch_size=recipe.batch // recipe.accumulate,
         sampler=range(first_step * recipe.batch, recipe.steps * recipe.batch),
         num_workers=workers,
         collate_fn=collate,
         prefetch_factor=PREFETCHED if workers else None,
     )
-    yield from loader
+    parts = iter(loader)
+    for _ in range(first_step, recipe.steps):
+        yield [next(parts) for _ in range(recipe.accumulate)]
