@@ -7,6 +7,7 @@ which the container's exact start is taken off here.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
 import re
@@ -157,7 +158,7 @@ def _pull(
     stamps = _Stamps(info)
     with Child(args, stdout=True, on_line=stamps.read_line, on_end=stamps.end) as child:
         index, held = 0, None
-        for count, time in enumerate(stamps):
+        for count, time in enumerate(stamps.until_end(child)):
             buffer = np.empty(size, np.uint8)
             if count >= first and child.read_into(buffer.data) < size:
                 break
@@ -190,10 +191,11 @@ class _Stamps:
     def end(self) -> None:
         self._queue.put(EOFError())
 
-    def __iter__(self) -> Iterator[Fraction]:
+    def until_end(self, child: Child) -> Iterator[Fraction]:
+        """The times of the pictures that `child` sends, as they come."""
         shift, gap = -self._info.start_time, 1 / (self._info.rate or Fraction(25))
         last: Fraction | None = None
-        while not isinstance(stamp := self._queue.get(), EOFError):
+        while not isinstance(stamp := self._next(child), EOFError):
             guess = Fraction(0) if last is None else last + gap
             time = guess if stamp is None else stamp + shift
             if last is not None:
@@ -204,6 +206,17 @@ class _Stamps:
                 gap = time - last or gap
             last = time
             yield time
+
+    def _next(self, child: Child) -> Fraction | EOFError | None:
+        arrived: list[Fraction | EOFError | None] = []
+
+        def arrives(seconds: float) -> bool:
+            with contextlib.suppress(queue.Empty):
+                arrived.append(self._queue.get(timeout=seconds))
+            return bool(arrived)
+
+        child.wait_until(arrives)
+        return arrived[0]
 
 
 def _judge(info: VideoInfo, child: Child, count: int) -> None:

@@ -183,8 +183,7 @@ def _quality(encoding: Encoding, info: VideoInfo, pix_fmt: str) -> dict[str, str
         words["profile:v"] = "4444" if "444" in pix_fmt else "hq"
     if encoder == "libx265":
         hdr = [f"{key}={value}" for key, value in info.hdr_side_data]
-        if hdr:
-            hdr += ["hdr10=1", "repeat-headers=1"]
+        hdr += ["hdr10=1", "repeat-headers=1"] * bool(hdr)
         words["x265-params"] = ":".join(["log-level=error", *hdr])
     return words
 
@@ -309,7 +308,7 @@ class SegmentWriter(_Writer):
             **_quality(encoding, info, pix_fmt),
         )
         args = command(film, "-loglevel", "warning", *encoding.ffmpeg_args)
-        super().__init__(info, _coded_size(info, encoding, pix_fmt), args)
+        super().__init__(info, _coded_size(info, encoding, pix_fmt), args, writes=path)
 
     def close(self) -> None:
         try:
@@ -345,7 +344,8 @@ class StreamWriter(_Writer):
             "pipe:1", pix_fmt=pix_fmt, fps_mode="passthrough", **words
         )
         args = command(film, "-loglevel", "warning", *coded.ffmpeg_args)
-        super().__init__(info, size, args, output=cast(BinaryIO, sys.stdout.buffer))
+        output = cast(BinaryIO, sys.stdout.buffer)
+        super().__init__(info, size, args, output=output, may_pause=True)
 
 
 def check_encoding(info: VideoInfo, encoding: Encoding, rate: Fraction, output: str) -> None:

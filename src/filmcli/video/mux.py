@@ -20,7 +20,7 @@ import ffmpeg
 from filmcli.errors import InputError, RenderError, VerifyError
 from filmcli.frames import VideoInfo
 from filmcli.video.encode import Encoding
-from filmcli.video.probe import probe, read_packets, read_report, source_args
+from filmcli.video.probe import probe, read_report, read_ticks, source_args
 from filmcli.video.process import Child, FileName, ask, command
 from filmcli.video.streams import EXPERIMENTAL, Carried, StreamPlan
 
@@ -73,7 +73,7 @@ def join(
     film = _output(new, old, info, encoding, plan, output, rate, start)
     words = [*EXPERIMENTAL, *covers, *_tag_words(info, tags)]
     args = command(film, "-loglevel", "warning", "-copyts", *words)
-    with Child(args, stdin=True, cwd=folder) as child:
+    with Child(args, stdin=True, cwd=folder, writes=output) as child:
         child.write(_script(segments, rate).encode())
         child.finish(f"could not write {output}")
 
@@ -105,7 +105,8 @@ def _output(
     # Metadata comes from the source even if no stream does: an optional stream that is not there.
     others = [old[str(item.stream.index)] for item in plan.carried] or [old["d:999?"]]
     maps = [new["v:0"], *others]
-    words: dict[str, Any] = {"c": "copy", "map_metadata": 1}
+    # Matroska's muxer draws random numbers for the names of tracks unless it is told not to.
+    words: dict[str, Any] = {"c": "copy", "map_metadata": 1, "fflags": "+bitexact"}
     words["map_chapters"] = 1 if plan.stretch == 1 else -1
     for at, item in enumerate(plan.carried, start=1):
         words |= _coder_words(at, item, plan.stretch, start)
@@ -143,7 +144,7 @@ def _covers(info: VideoInfo, plan: StreamPlan, output: str, folder: str) -> list
         name = f"cover-{item.stream.index}.{kind}"
         source = ffmpeg.input(FileName(os.path.abspath(info.path)), **source_args())
         picture = source[str(item.stream.index)].output(
-            FileName(os.path.join(folder, name)), c="copy", format="image2pipe"
+            FileName(os.path.join(folder, name)), c="copy", format="image2pipe", vframes=1
         )
         if ask(command(picture)).code != 0:
             raise RenderError(f"The cover picture of {info.path} could not be read.")
@@ -216,11 +217,14 @@ def verify(
         info = probe(output)
     except InputError as error:
         raise _broken(output, error.why) from error
-    packets = read_packets(info, "pts")
-    times = sorted(int(p["pts"]) * info.time_base for p in packets if "pts" in p)
-    if len(times) != frames:
-        raise _broken(output, f"It holds {len(times)} pictures instead of {frames}.")
-    worst = max(abs(time - times[0] - k / rate) for k, time in enumerate(times))
+    ticks = sorted(read_ticks(info))
+    if len(ticks) != frames:
+        raise _broken(output, f"It holds {len(ticks)} pictures instead of {frames}.")
+    tick, step = info.time_base, 1 / rate
+    unit = tick.denominator * step.denominator  # units to a second: no fraction for each picture
+    long, short = step.numerator * tick.denominator, tick.numerator * step.denominator
+    off = max(abs((at - ticks[0]) * short - k * long) for k, at in enumerate(ticks))
+    worst = Fraction(off, unit)
     if worst > info.time_base:
         raise _broken(output, f"A picture is {float(worst):.6f} s out of its place.")
     if abs(frames / rate - duration) * rate * 2 > 1:

@@ -11,16 +11,18 @@ import json
 import os
 import re
 import stat
+import tempfile
+from array import array
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from typing import Any, Literal, cast
+from typing import Any, BinaryIO, Literal, cast
 
 import ffmpeg
 
 from filmcli.errors import InputError
 from filmcli.frames import Color, FieldOrder, StreamInfo, VideoInfo
 from filmcli.video.pixels import plan_pixels
-from filmcli.video.process import Answer, FileName, ask, command
+from filmcli.video.process import Answer, Child, FileName, ask, command
 
 MAX_PIXELS = 1 << 27
 """Largest picture that is read: 134 megapixels, four times 8K; a liar's header claims 900."""
@@ -82,6 +84,27 @@ def read_packets(info: VideoInfo, entries: str, interval: str = "") -> list[dict
     except InputError:
         return []
     return cast("list[dict[str, Any]]", report.get("packets", []))
+
+
+def read_ticks(info: VideoInfo) -> array[int]:
+    """Times of all packets of the film's stream, in its time base and in the order of coding.
+
+    However long the film is: eight bytes a packet, and no limit of time while ffprobe reads on.
+    RenderError if it fails.
+    """
+    wanted = ("-select_streams", str(info.stream.index), "-show_entries", "packet=pts")
+    args = ["ffprobe", "-v", "error", "-of", "csv=p=0", *wanted, *_source_words()]
+    with tempfile.NamedTemporaryFile(prefix="filmcli-") as listed:
+        film, pipe = FileName(info.path), cast(BinaryIO, listed)
+        with Child([*args, "-i", film], output=pipe, writes=listed.name) as child:
+            child.finish(f"could not list the packets of {info.path}")
+        listed.seek(0)
+        rows = (line.strip(b" ,\r\n") for line in listed)
+        return array("q", (int(row) for row in rows if row not in (b"", b"N/A")))
+
+
+def _source_words() -> list[str]:
+    return [word for key, value in source_args().items() for word in (f"-{key}", str(value))]
 
 
 def _describe(
@@ -149,8 +172,7 @@ def _check_file(path: str) -> None:
 
 def read_report(path: str, *wanted: str) -> dict[str, Any]:
     """What ffprobe says of the file at `path`; InputError if it cannot read it."""
-    options = [word for key, value in source_args().items() for word in (f"-{key}", str(value))]
-    args = ["ffprobe", "-hide_banner", "-v", "error", "-of", "json", *wanted, *options]
+    args = ["ffprobe", "-hide_banner", "-v", "error", "-of", "json", *wanted, *_source_words()]
     try:
         answer = ask([*args, "-i", FileName(path)], _HEADER_LIMIT_SECONDS)
     except TimeoutError as error:

@@ -3,7 +3,7 @@
 Every child is started from an argument list (never a shell), reads nothing from our stdin, is
 killed and reaped when its `with` block is left, and has its stderr drained by a thread so that it
 can never block on it. Children live in a session of their own: Ctrl-C reaches us, and we end them
-in order.
+in order. One that neither takes nor gives anything for PATIENCE_SECONDS hangs, which is an error.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ import errno
 import fcntl
 import io
 import os
+import select
 import shutil
 import signal
 import subprocess
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -25,6 +27,10 @@ from typing import Any, BinaryIO, NamedTuple, cast
 
 from filmcli.errors import FilmcliError, MachineError, RenderError
 
+PATIENCE_SECONDS = 600.0
+"""Ten minutes for one picture: x265 at its slowest takes less for one of 8K."""
+
+_SLICES = 20
 _LAST_WORDS = 12
 _PIPE_BYTES = 1 << 20
 
@@ -73,7 +79,9 @@ class Child:
     """A running program: `stdin`/`stdout` are raw binary pipes where asked for, else closed.
 
     `on_line` is called with every line of stderr, in the draining thread. `cwd` is the folder
-    the program runs in. Raises MachineError if the program cannot be started.
+    the program runs in. A child does not hang while the file that it `writes` changes, nor if it
+    `may_pause` because it waits for somebody else: a paused player. Raises MachineError if the
+    program cannot be started.
     """
 
     def __init__(
@@ -86,6 +94,8 @@ class Child:
         on_end: Callable[[], None] | None = None,
         output: BinaryIO | None = None,
         cwd: str | None = None,
+        writes: str | None = None,
+        may_pause: bool = False,
     ) -> None:
         program = tool(args[0])
         try:
@@ -109,6 +119,8 @@ class Child:
         for pipe in (self.stdin, self.stdout):
             if pipe is not None:
                 _widen(pipe.fileno())
+                os.set_blocking(pipe.fileno(), False)
+        self._writes, self._may_pause = writes, may_pause
         self._tail: deque[str] = deque(maxlen=_LAST_WORDS)
         self._on_line, self._on_end = on_line, on_end
         self._drain = threading.Thread(target=self._drain_stderr, daemon=True)
@@ -127,11 +139,15 @@ class Child:
 
     def write(self, data: bytes | memoryview) -> None:
         """Feed all of `data`; RenderError with the child's last words if it has stopped reading."""
-        assert self.stdin is not None
+        pipe = cast(io.FileIO, self.stdin)
         view = memoryview(data)
         try:
             while view:
-                view = view[self.stdin.write(view) :]
+                written = pipe.write(view)
+                if written is None:  # the pipe is full
+                    self.wait_until(_ready(pipe, select.POLLOUT))
+                else:
+                    view = view[written:]
         except BrokenPipeError:
             what = "stopped in the middle of the work"
             self.finish(what)
@@ -143,19 +159,43 @@ class Child:
         filled = 0
         while filled < len(buffer):
             count = pipe.readinto(buffer[filled:])
-            if not count:
+            if count is None:  # the pipe is empty
+                self.wait_until(_ready(pipe, select.POLLIN))
+            elif count == 0:
                 break
-            filled += count
+            else:
+                filled += count
         return filled
 
-    def wait(self, limit_seconds: float | None = None) -> int:
-        """Return code once the program has ended; TimeoutError after `limit_seconds`."""
-        try:
-            code = self._process.wait(limit_seconds)
-        except subprocess.TimeoutExpired:
-            raise TimeoutError(f"{self.name} did not answer for {limit_seconds} s") from None
-        self._drain.join(5)
-        return code
+    def wait_until(self, done: Callable[[float], bool]) -> None:
+        """Return once `done`, which is given seconds to wait, is true.
+
+        RenderError if it was not for PATIENCE_SECONDS in which the child wrote nothing. They pass
+        in slices, so that an hour in which this process was stopped is one slice.
+        """
+        while True:
+            before = _stamp(self._writes)
+            if any(done(PATIENCE_SECONDS / _SLICES) for _ in range(_SLICES)):
+                return
+            if not self._may_pause and _stamp(self._writes) == before:
+                raise RenderError(
+                    f"{self.name} hangs.",
+                    f"It has neither taken nor given anything for {PATIENCE_SECONDS:g} seconds.",
+                    "Give the same command again: finished parts are kept.",
+                )
+
+    def wait(self) -> int:
+        """Return code once the program has ended."""
+        self.wait_until(self.has_ended)
+        return cast(int, self._process.returncode)
+
+    def has_ended(self, seconds: float) -> bool:
+        """Whether the program ends within so many seconds."""
+        self._drain.join(seconds)  # wakes at once, where waiting for a process would look again
+        if not self._drain.is_alive():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(seconds)
+        return self._process.returncode is not None
 
     def finish(self, what: str) -> None:
         """Close stdin and wait for the end; RenderError saying `what` if the program failed."""
@@ -200,6 +240,22 @@ class Child:
         self.close()
 
 
+def _ready(pipe: io.FileIO, event: int) -> Callable[[float], bool]:
+    """Whether `pipe` can be read from or written to, or has lost its other end, within seconds."""
+    poll = select.poll()
+    poll.register(pipe.fileno(), event)
+    return lambda seconds: bool(poll.poll(1000 * seconds))
+
+
+def _stamp(path: str | None) -> tuple[int, int] | None:
+    """What changes of a file while it is written."""
+    with contextlib.suppress(OSError):
+        if path is not None:
+            state = os.stat(path)
+            return state.st_size, state.st_mtime_ns
+    return None
+
+
 def _failure(what: str, why: str) -> FilmcliError | BrokenPipeError:
     """The error for a child that failed: a full disk and a reader that left are no broken film."""
     if os.strerror(errno.EPIPE) in why:
@@ -228,21 +284,14 @@ class Answer(NamedTuple):
 
 def ask(args: Sequence[str], limit_seconds: float = 60, cwd: str | None = None) -> Answer:
     """Run a program that ends by itself; TimeoutError (and no program) after `limit_seconds`."""
+    deadline, parts = time.monotonic() + limit_seconds, []
     with Child(args, stdout=True, cwd=cwd) as child:
-        expired = threading.Event()
-
-        def stop() -> None:
-            expired.set()
-            child.kill()
-
-        alarm = threading.Timer(limit_seconds, stop)
-        alarm.daemon = True
-        alarm.start()
-        try:
-            stdout = cast(io.FileIO, child.stdout).readall()
-            code = child.wait()
-        finally:
-            alarm.cancel()
-        if expired.is_set():
-            raise TimeoutError(f"{args[0]} did not answer for {limit_seconds:g} s")
-        return Answer(code, stdout, child.last_words())
+        pipe = cast(io.FileIO, child.stdout)
+        may_read = _ready(pipe, select.POLLIN)
+        while (part := pipe.read(1 << 16)) != b"":
+            if part is not None:
+                parts.append(part)
+            left = deadline - time.monotonic()
+            if left <= 0 or (part is None and not may_read(left)):
+                raise TimeoutError(f"{args[0]} did not answer for {limit_seconds:g} s")
+        return Answer(child.wait(), b"".join(parts), child.last_words())
