@@ -1,11 +1,23 @@
-"""Decibels worked by hand."""
+"""Decibels and similarities worked by hand."""
 
 import math
+import sys
 
 import numpy as np
 import pytest
 
-from filmcli.evaluation.metrics import CEILING_DB, mean_psnr, psnr, rounded
+from filmcli.errors import MachineError
+from filmcli.evaluation.metrics import (
+    CEILING_DB,
+    CONVENTIONS,
+    Score,
+    mean_psnr,
+    mean_score,
+    psnr,
+    rounded,
+    score,
+    ssim,
+)
 
 
 def picture(level: int, shape: tuple[int, int, int] = (4, 6, 3)) -> np.ndarray:
@@ -48,3 +60,58 @@ def test_unlike_pictures_are_refused_and_not_broadcast() -> None:
 def test_rounding_is_to_the_nearest_level_and_clips() -> None:
     values = np.array([[[-0.2, 0.4999 / 255, 0.5001 / 255], [254.6 / 255, 1.0, 1.7]]], np.float32)
     assert rounded(values).tolist() == [[[0, 0, 1], [255, 255, 255]]]
+
+
+def windowed(values: np.ndarray) -> np.ndarray:
+    """Weighted means over every 11x11 window inside (H, W), the window a Gaussian of sigma 1.5."""
+    bell = np.exp(-((np.arange(11) - 5) ** 2) / (2 * 1.5**2))
+    weights = np.outer(bell, bell) / bell.sum() ** 2
+    windows = np.lib.stride_tricks.sliding_window_view(values, (11, 11))
+    return np.einsum("ijkl,kl->ij", windows, weights)
+
+
+def test_ssim_is_what_its_formula_says() -> None:
+    rng = np.random.default_rng(3)
+    truth = rng.integers(0, 256, (20, 17, 3), np.uint8)
+    made = np.clip(truth + rng.normal(0, 30, truth.shape), 0, 255).astype(np.uint8)
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    by_channel = []
+    for channel in range(3):
+        x, y = (picture[..., channel].astype(float) for picture in (made, truth))
+        mx, my = windowed(x), windowed(y)
+        vx, vy = windowed(x * x) - mx * mx, windowed(y * y) - my * my
+        together = windowed(x * y) - mx * my
+        similarity = (2 * mx * my + c1) * (2 * together + c2)
+        by_channel.append((similarity / ((mx * mx + my * my + c1) * (vx + vy + c2))).mean())
+    assert ssim(made, truth) == pytest.approx(np.mean(by_channel), abs=1e-6)
+    assert score(made, truth) == Score(psnr(made, truth), ssim(made, truth))
+
+
+def test_equal_pictures_are_as_similar_as_can_be() -> None:
+    even = picture(9, (11, 11, 3))
+    assert ssim(even, even) == pytest.approx(1.0)
+    assert ssim(even, picture(200, (11, 11, 3))) < 0.1
+
+
+def test_ssim_refuses_what_it_cannot_see() -> None:
+    with pytest.raises(ValueError, match="smaller"):
+        ssim(picture(0, (10, 40, 3)), picture(0, (10, 40, 3)))
+    with pytest.raises(ValueError, match="shapes"):
+        ssim(picture(0, (20, 20, 3)), picture(0, (20, 21, 3)))
+
+
+def test_without_its_package_ssim_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pytorch_msssim", None)
+    with pytest.raises(MachineError) as failure:
+        ssim(picture(0, (20, 20, 3)), picture(0, (20, 20, 3)))
+    assert "filmcli[evaluate]" in failure.value.do
+
+
+def test_scores_have_means() -> None:
+    assert mean_score([Score(30, 0.9), Score(40, 0.7)]) == pytest.approx(Score(35, 0.8))
+    with pytest.raises(ValueError, match="no scores"):
+        mean_score([])
+
+
+def test_the_conventions_name_the_ceiling() -> None:
+    assert f"at most {CEILING_DB:g} dB" in CONVENTIONS

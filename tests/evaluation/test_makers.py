@@ -1,0 +1,94 @@
+"""Everyone who makes frames: in the right order, at the right phase, in the right colours."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+
+from filmcli.evaluation.makers import RIVALS, Network, Run, by_pairs
+from filmcli.evaluation.metrics import psnr
+from filmcli.evaluation.rivals import blend
+from filmcli.network.film import CONFIGS, Film
+from filmcli.network.weights import Weights
+from tests.evaluation.footage import gliding
+
+HALF, THIRDS = (Fraction(1, 2),), (Fraction(1, 3), Fraction(2, 3))
+
+
+@pytest.fixture(scope="module")
+def even() -> Weights:
+    """Weights whose flows are zero: an even blend."""
+    torch.manual_seed(0)
+    net = Film(CONFIGS["film-xs"])
+    with torch.no_grad():
+        for name, parameter in net.named_parameters():
+            if "_convs.4" in name:
+                parameter.zero_()
+    return Weights("film-xs", net.state_dict(), {}, "")
+
+
+@pytest.mark.parametrize("name", ["dis", "minterpolate"])
+@pytest.mark.parametrize("phases", [HALF, THIRDS])
+def test_motion_is_followed_to_every_frame_wanted(name: str, phases: tuple[Fraction, ...]) -> None:
+    step = len(phases) + 1
+    frames = gliding(5 * step + 1, speed=2)
+    made = RIVALS[name](Run(frames[::step], [phases] * 5))
+    assert [len(of) for of in made] == [len(phases)] * 5
+    inner = np.s_[16:-16, 16:-16]
+    nearest = [
+        max(range(len(frames)), key=lambda at: psnr(frame[inner], frames[at][inner]))
+        for of in made
+        for frame in of
+    ]
+    assert nearest == [at for at in range(len(frames)) if at % step]
+
+
+@pytest.mark.parametrize("phases", [HALF, THIRDS])
+def test_repeat_and_blend_are_what_they_say(phases: tuple[Fraction, ...]) -> None:
+    frames = gliding(4)
+    run = Run(frames, [phases] * 3)
+    for left, of in zip(frames, RIVALS["repeat"](run), strict=False):
+        assert all(frame is left for frame in of)
+        assert len(of) == len(phases)
+    for at, of in enumerate(RIVALS["blend"](run)):
+        for phase, frame in zip(phases, of, strict=True):
+            assert np.array_equal(frame, blend(frames[at], frames[at + 1], float(phase)))
+
+
+def test_a_network_without_flow_blends_in_the_right_colours(even: Weights) -> None:
+    frames = gliding(7)
+    frames = [frame // np.array([1, 2, 4], np.uint8) for frame in frames]  # red is not blue
+    run = Run(frames[::2], [HALF] * 3)
+    network, blended = Network(even, "cpu", "float32")(run), by_pairs(blend)(run)
+    for (made,), (other,) in zip(network, blended, strict=True):
+        assert made.dtype == np.uint8
+        assert psnr(made, other) > 45
+
+
+def test_adapted_parameters_are_asked_for_by_scene(even: Weights) -> None:
+    bias = "fuse.output_conv.bias"
+    name = next(n for n in even.state_dict if n == bias)
+    tinted = {name: even.state_dict[name] + 0.5}
+    asked: list[int] = []
+
+    def params_of(scene: int) -> dict[str, torch.Tensor] | None:
+        asked.append(scene)
+        return tinted if scene else None
+
+    frames = gliding(3)
+    network = Network(even, "cpu", "float32", params_of)
+    ((plain,),) = network(Run(frames[::2], [HALF], 0))
+    ((adapted,),) = network(Run(frames[::2], [HALF], 1))
+    assert asked == [0, 1]
+    assert not np.array_equal(plain, adapted)
+
+
+def test_a_network_takes_films_of_any_size(even: Weights) -> None:
+    network = Network(even, "cpu", "float32")
+    for height, width in ((96, 128), (51, 77)):
+        frames = [frame[:height, :width] for frame in gliding(3)]
+        ((made,),) = network(Run(frames[::2], [HALF]))
+        assert made.shape == (height, width, 3)
