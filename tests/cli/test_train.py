@@ -43,12 +43,15 @@ def test_weights_are_trained_from_clips_and_stills_and_gone_on_with(
     output = tmp_path / "out.safetensors"
     command = [sys.executable, "-m", "filmcli", "train", clips, "--stills", "stills"]
     command += ["-o", str(output), *words(*TINY), "--workers", "0", "--report-every", "1"]
+    command += ["--validate", clips, "--validate-every", "2"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [str(output)]
-    first, second = done.stderr.splitlines()
+    first, second, third = done.stderr.splitlines()
     assert first.startswith("filmcli: step 1/2 flow ") and "samples/s (data " in first
     assert " decibels " in second
+    assert third.startswith("filmcli: step 2/2 validated ")
+    assert cv2.imread(f"{output}.png") is not None
     assert load(str(output)).metadata["steps"] == "2"
     assert "side=32" in load(str(output)).metadata["recipe"]
     # Done is done: the same command has nothing left to do.

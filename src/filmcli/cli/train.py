@@ -42,6 +42,10 @@ if TYPE_CHECKING:
     "--workers", type=click.IntRange(0), default=1, show_default=True, metavar="N",
     help="Processes that draw samples.",
 )  # fmt: skip
+@click.option("--validate", type=click.Path(), help="Films to score on, by rebuilt middle frames.")
+@click.option(
+    "--validate-every", type=click.IntRange(1), default=1000, show_default=True, metavar="STEPS"
+)
 @click.option(
     "--save-every", type=click.IntRange(1), default=500, show_default=True, metavar="STEPS"
 )
@@ -65,7 +69,7 @@ def train(data: tuple[str, ...], as_json: bool, progress: str, **options: Any) -
     filmcli train films/ -o meta.safetensors --init film-xs --meta
 
     The same command goes on where an interrupted run stopped, to the bit. Beside the weights stand
-    their log, a line of JSON every hundred steps, and the checkpoint of the run.
+    their log, a line of JSON every hundred steps, its curves as a picture, and the checkpoint.
     """
     teller = _JsonLines() if as_json else _Lines(progress)
     output = options["output"]
@@ -99,9 +103,11 @@ def _meta(data: tuple[str, ...], options: dict[str, Any], teller: _Lines) -> Non
     from filmcli.training.meta_run import meta_train_film
     from filmcli.training.presets import changed
 
-    if options["stills"] or options["cutouts"] or options["name"] != "small":
-        why = "It learns from real films, by a recipe of its own."
-        raise UsageError("--meta takes no --stills, --cutouts or --preset.", why, "Leave them out.")
+    foreign = ("stills", "cutouts", "validate")
+    if any(options[name] for name in foreign) or options["name"] != "small":
+        why = "It learns from real films, by a recipe of its own, and does not score itself."
+        what = "--meta takes no --stills, --cutouts, --validate or --preset."
+        raise UsageError(what, why, "Leave them out.")
     recipe = changed(MetaRecipe(), options["settings"])
     run = _run(options, {"meta_recipe": repr(recipe), "meta_data": options["about"]})
     meta_train_film(recipe, run, load_material(data, None, None, recipe.side).sources, teller)
@@ -110,11 +116,12 @@ def _meta(data: tuple[str, ...], options: dict[str, Any], teller: _Lines) -> Non
 def _run(options: dict[str, Any], said: dict[str, str]) -> Run:
     from filmcli.training.loop import Run
 
-    names = ("output", "initial", "device", "workers", "report_every", "save_every")
+    names = ("output", "initial", "device", "workers", "validate")
+    every = ("report_every", "validate_every", "save_every")
     folder = os.path.dirname(options["output"]) or "."
     if not os.path.isdir(folder):
         raise UsageError(f"There is no folder '{folder}' to write to.", "", "Make it first.")
-    return Run(metadata=said, **{name: options[name] for name in names})
+    return Run(metadata=said, **{name: options[name] for name in names + every})
 
 
 class _Lines:
@@ -131,7 +138,7 @@ class _Lines:
         """Hear of one step."""
         full = len(line) > 2
         if self._mode == "bar":
-            self._move(line, _speed(line) if full else None)
+            self._move(line, _speed(line) if "samples_per_second" in line else None)
         if self._mode != "off" and full:
             self._print(_words(line))
 
@@ -195,11 +202,11 @@ def _speed(line: Line) -> str:
 
 def _words(line: Line) -> str:
     """All of a full line's numbers in one row."""
-    speeds = ("samples_per_second", "data_samples_per_second", "network_samples_per_second")
-    run, data, network = (line[name] for name in speeds)
-    told = ("step", "steps", "steps_per_second", *speeds)
-    numbers = " ".join(f"{name} {value:.4g}" for name, value in line.items() if name not in told)
-    return (
-        f"step {line['step']:.0f}/{line['steps']:.0f} {printable(numbers)} "
-        f"{run:.1f} samples/s (data {data:.0f}, network {network:.1f})"
-    )
+    from filmcli.training.watch import SPEEDS, TOLD_APART
+
+    numbers = (f"{name} {line[name]:.4g}" for name in line if name not in TOLD_APART)
+    words = f"step {line['step']:.0f}/{line['steps']:.0f} {printable(' '.join(numbers))}"
+    if SPEEDS[0] not in line:
+        return words
+    run, data, network = (line[name] for name in SPEEDS)
+    return f"{words} {run:.1f} samples/s (data {data:.0f}, network {network:.1f})"

@@ -12,12 +12,14 @@ from filmcli.network import weights
 from filmcli.network.film import CONFIGS, Film
 from filmcli.network.machine import choose_device, keep_freed_memory
 from filmcli.training.checkpoint import load_checkpoint, save_checkpoint
+from filmcli.training.curves import draw_curves
 from filmcli.training.guard import Guard, astray
 from filmcli.training.material import Material
 from filmcli.training.recipe import Recipe
 from filmcli.training.samples import Batch
 from filmcli.training.stream import batches
 from filmcli.training.terms import flow_terms, picture_terms
+from filmcli.training.validation import Validation
 from filmcli.training.watch import Report, Watch
 
 
@@ -26,7 +28,7 @@ class Run:
     """Where a run reads and writes, and how often; none of it changes the result.
 
     `output` is the weights file; beside it stand `output`.checkpoint, from which the same
-    run resumes, and `output`.log, one JSON object a report.
+    run resumes, `output`.log, one JSON object a report, and `output`.png, its curves.
     """
 
     output: str
@@ -34,7 +36,9 @@ class Run:
     initial: str | None = None  # weights to begin with, a shipped name or a file
     device: str = "auto"
     workers: int = 1
+    validate: str | None = None  # folder of films to score on
     report_every: int = 100  # steps
+    validate_every: int = 1000
     save_every: int = 500
 
 
@@ -55,7 +59,9 @@ def train(recipe: Recipe, run: Run, material: Material, report: Report) -> None:
     first = 0
     if os.path.exists(checkpoint):
         first = load_checkpoint(checkpoint, recipe, net, optimiser, average)
-    watch = Watch(f"{run.output}.log", report, recipe.steps, recipe.batch, run.report_every)
+    log = f"{run.output}.log"
+    watch = Watch(log, report, recipe.steps, recipe.batch, run.report_every)
+    validation = Validation(run.validate, recipe.config, average) if run.validate else None
     guard = Guard()
     stream = watch.waiting(batches(material, recipe, first, run.workers))
     for step, parts in enumerate(stream, first):
@@ -63,11 +69,15 @@ def train(recipe: Recipe, run: Run, material: Material, report: Report) -> None:
         guard.follow(step, recipe.stage(step)[0], _weighted(recipe, step, terms))
         _average(net, average, recipe.average_decay, step)
         watch.add(step + 1, terms, rate=recipe.rate_at(step))
-        due = (step + 1) % run.save_every == 0 or step + 1 == recipe.steps
-        if due and guard.calm:
+        last = step + 1 == recipe.steps
+        if validation and (last or (step + 1) % run.validate_every == 0):
+            with watch.aside():
+                watch.tell(step + 1, validated=validation.score())
+        if (last or (step + 1) % run.save_every == 0) and guard.calm:
             save_checkpoint(checkpoint, recipe, step + 1, net, optimiser, average)
             said = {**run.metadata, "steps": str(step + 1)}
             weights.save(run.output, recipe.config, average, said)
+            draw_curves(log, f"{run.output}.png")
 
 
 def _network(recipe: Recipe, initial: str | None) -> Film:

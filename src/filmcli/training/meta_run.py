@@ -5,6 +5,7 @@ from __future__ import annotations
 from filmcli.adaptation.film import adaptable
 from filmcli.network.weights import load, named_rates, save
 from filmcli.training.clips import Clip
+from filmcli.training.curves import draw_curves
 from filmcli.training.loop import Run
 from filmcli.training.meta import Learned, MetaRecipe, meta_train
 from filmcli.training.tasks import tasks
@@ -22,12 +23,14 @@ def meta_train_film(
     weights = load(run.initial)
     net = adaptable(weights, run.device)
     drawn = tasks(sources, recipe.side, recipe.seed, 0, recipe.queries)
-    watch = Watch(f"{run.output}.log", report, recipe.steps, recipe.tasks, run.report_every)
+    log = f"{run.output}.log"
+    watch = Watch(log, report, recipe.steps, recipe.tasks, run.report_every)
 
     def keep(learned: Learned, step: int) -> None:
         tensors = {**weights.state_dict, **learned.params, **named_rates([learned.rates])}
         said = {**weights.metadata, **run.metadata, "meta_steps": str(step)}
         save(run.output, weights.config, tensors, said)
+        draw_curves(log, f"{run.output}.png")
 
     def hear(line: Line) -> None:
         watch.add(int(line["step"]), {name: line[name] for name in ("before", "after")})

@@ -5,9 +5,14 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TypeVar
 
 T = TypeVar("T")
+
+SPEEDS = ("samples_per_second", "data_samples_per_second", "network_samples_per_second")
+TOLD_APART = ("step", "steps", "steps_per_second", *SPEEDS)
+"""The numbers of a line that are no loss and no score."""
 
 Line = dict[str, float]
 Report = Callable[[Line], None]
@@ -54,17 +59,33 @@ class Watch:
         if step % self._every == 0 or step == self._steps:
             line |= {name: total / self._gathered for name, total in self._sums.items()} | facts
             line |= self._speeds()
-            with open(self._log, "a", encoding="utf-8") as log:
-                log.write(json.dumps(line) + "\n")
+            self._write(line)
             self._begin()
         self._report(line)
+
+    def tell(self, step: int, **facts: float) -> None:
+        """Log and report what is known after `step` steps besides their terms."""
+        line: Line = {"step": step, "steps": self._steps, **facts}
+        self._write(line)
+        self._report(line)
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Leave what is done meanwhile out of the run's time."""
+        begun = time.monotonic()
+        yield
+        self._begun += time.monotonic() - begun
+
+    def _write(self, line: Line) -> None:
+        with open(self._log, "a", encoding="utf-8") as log:
+            log.write(json.dumps(line) + "\n")
 
     def _speeds(self) -> Line:
         samples = self._gathered * self._batch
         seconds = max(time.monotonic() - self._begun, 1e-6)
+        each = (seconds, self._waited, seconds - self._waited)
+        speeds = (samples / max(part, 1e-6) for part in each)
         return {
             "steps_per_second": self._gathered / seconds,
-            "samples_per_second": samples / seconds,
-            "data_samples_per_second": samples / max(self._waited, 1e-6),
-            "network_samples_per_second": samples / max(seconds - self._waited, 1e-6),
+            **dict(zip(SPEEDS, speeds, strict=True)),
         }

@@ -1,0 +1,42 @@
+"""The score on held-out films, while training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import footage
+import numpy as np
+import pytest
+import torch
+
+from filmcli.errors import InputError
+from filmcli.evaluation.metrics import psnr
+from filmcli.network.film import CONFIGS, Film
+from filmcli.training.validation import Validation
+
+
+def test_an_even_blend_scores_as_a_blend(tmp_path: Path) -> None:
+    # Without its last layer's weights film-xs blends both frames, warped by flows near nothing.
+    still = np.repeat(footage.gliding(1, 1, 0), 3, axis=0)
+    moving = still.copy()
+    moving[0] -= moving[0] // 8
+    moving[2] += (255 - moving[2]) // 4
+    footage.write(tmp_path / "a_0.mkv", still)
+    footage.write(tmp_path / "b_0.mkv", moving)
+    torch.manual_seed(0)
+    net = Film(CONFIGS["film-xs"])
+    for name, value in net.named_parameters():
+        if name.startswith("predict_flow"):
+            torch.nn.init.zeros_(value)
+    weights = net.state_dict()
+    blend = (moving[0].astype(float) + moving[2]) / 2
+    blended = psnr((blend + 0.5).astype(np.uint8), moving[1])
+    validation = Validation(str(tmp_path), "film-xs", weights)
+    assert validation.score() == pytest.approx((100.0 + blended) / 2, abs=0.05)
+    weights["fuse.output_conv.bias"] += 0.5  # it sees what becomes of the weights
+    assert validation.score() < 40
+
+
+def test_a_folder_without_films_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no clip"):
+        Validation(str(tmp_path), "film-xs", {})
