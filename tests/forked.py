@@ -107,7 +107,8 @@ def _main(
 
 
 def strike(how: str, number: int, log: str = "") -> None:
-    """Let fate strike right before step `number` (from 0), and write all steps' names to `log`.
+    """Let fate strike right before step `number` (from 0), and write all steps' names to `log`
+    (which lies elsewhere).
 
     `how` is "kill", "interrupt" or "terminate" (signals), "full" (this and all later writes find
     the disk full) or "refused" (they find it read-only); anything else only writes the log.

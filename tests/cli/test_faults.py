@@ -1,0 +1,197 @@
+"""The whole command struck in the middle of its work: the same film in the end, byte for byte."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from filmcli.video import process
+from tests.clips import ffmpeg
+from tests.forked import Done, Running, run, started, strike
+
+COMMAND = ["upsample", "in.mkv", "-c", "ffv1"]
+NAME = "in.2x.mkv"
+
+
+def write_source(folder: Path) -> None:
+    """A film of two shots of six pictures, with sound."""
+    ffmpeg(
+        "-f", "lavfi", "-i", "testsrc2=size=64x48:rate=24", "-f", "lavfi",
+        "-i", "mandelbrot=size=64x48:rate=24", "-f", "lavfi", "-i", "sine=duration=0.5",
+        "-filter_complex", "[0]trim=duration=0.25[a];[1]trim=duration=0.25[b];[a][b]concat=n=2",
+        "-pix_fmt", "yuv420p", "-c:v", "ffv1", "-c:a", "flac", folder / "in.mkv",
+    )  # fmt: skip
+
+
+class Undisturbed:
+    """The source, the film that an undisturbed run makes of it, and the steps of that run."""
+
+    def __init__(self, folder: Path) -> None:
+        (work := folder / "work").mkdir()
+        write_source(work)
+        self.source = work / "in.mkv"
+        done = run(COMMAND, work, partial(strike, "", 0, str(folder / "steps.txt")))
+        assert done.code == 0, done.stderr
+        self.film = (work / NAME).read_bytes()
+        self.steps = (folder / "steps.txt").read_text().splitlines()
+
+    def step(self, start: str, which: int = 0) -> int:
+        """Number of the `which`-th step whose words start so."""
+        return [at for at, step in enumerate(self.steps) if step.startswith(start)][which]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
+    return Undisturbed(tmp_path_factory.mktemp("whole"))
+
+
+def strike_and_go_on(whole: Undisturbed, work: Path, how: str, number: int) -> None:
+    """Strike a run at a step, look what is left, run it again."""
+    work.mkdir()
+    (work / "in.mkv").hardlink_to(whole.source)
+    struck = run(COMMAND, work, partial(strike, how, number))
+    step = f"{how} before {whole.steps[number]}"
+    ends = {"kill": {-9}, "interrupt": {130}, "terminate": {143}}
+    assert struck.code in ends.get(how, {0, 5}), (step, struck)
+    assert "Traceback" not in struck.stderr, (step, struck)
+    made = work / NAME
+    assert not made.exists() or made.read_bytes() == whole.film, step
+    if how != "kill":
+        kept = list(work.glob(".filmcli-*/*.nut"))
+        assert not [path for path in kept if ".part" in path.name], step
+        assert made.exists() or not list(work.glob(".filmcli-*")) or kept, step
+        assert not kept or made.exists() or "goes on from there" in struck.stderr, step
+    again = run(COMMAND, work)
+    assert again.code == 0, (step, again)
+    assert sorted(os.listdir(work)) == [NAME, "in.mkv"], step
+    assert made.read_bytes() == whole.film, step
+
+
+@pytest.mark.parametrize(
+    ("how", "start", "which"),
+    [
+        ("kill", "fsync", 2),  # the second segment is written, and nobody knows it
+        ("kill", "remove", 0),  # the film has its name, and the one it was made under
+        ("terminate", "start ffprobe", -1),  # the film is joined, and being verified
+        ("full", "link", 0),
+    ],
+)
+def test_a_struck_run_goes_on_to_the_same_bytes(
+    tmp_path: Path, whole: Undisturbed, how: str, start: str, which: int
+) -> None:
+    strike_and_go_on(whole, tmp_path / "work", how, whole.step(start, which))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["kill", "interrupt", "terminate", "full", "refused"])
+def test_every_step_of_the_command_can_be_struck(
+    tmp_path: Path, whole: Undisturbed, how: str
+) -> None:
+    for number in range(len(whole.steps)):
+        strike_and_go_on(whole, tmp_path / str(number), how, number)
+
+
+@pytest.mark.parametrize("ending", [".mkv", ".mp4"])
+def test_two_runs_make_the_same_bytes(tmp_path: Path, whole: Undisturbed, ending: str) -> None:
+    codec = ["-c", "ffv1"] if ending == ".mkv" else ["--preset", "ultrafast"]
+    films = []
+    for name in ("a", "b"):
+        command = ["upsample", str(whole.source), "-o", name + ending, *codec]
+        assert run(command, tmp_path).code == 0
+        films.append((tmp_path / (name + ending)).read_bytes())
+    assert films[0] == films[1]
+
+
+def test_two_commands_at_once_on_one_output_make_one_film(
+    tmp_path: Path, whole: Undisturbed
+) -> None:
+    (tmp_path / "in.mkv").hardlink_to(whole.source)
+    with started(COMMAND, tmp_path) as one, started(COMMAND, tmp_path) as two:
+        ends = sorted((one.end(), two.end()), key=lambda done: done.code)
+    assert ends[0].code == 0, ends
+    assert ends[1].code == 0 or (ends[1].code == 5 and "another run" in ends[1].stderr), ends
+    assert sorted(os.listdir(tmp_path)) == [NAME, "in.mkv"]
+    assert (tmp_path / NAME).read_bytes() == whole.film
+
+
+def impatient() -> None:
+    """Ten minutes become two seconds."""
+    process.PATIENCE_SECONDS = 2.0
+
+
+@pytest.mark.parametrize("victim", ["decoder", "encoder"])
+def test_a_child_that_stands_still_ends_in_words_and_leaves_nothing(
+    tmp_path: Path, victim: str
+) -> None:
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=size=320x240:rate=24", "-t", "8", tmp_path / "in.mp4")
+    before = ffmpegs()
+    with started(["upsample", "in.mp4"], tmp_path, impatient) as running:
+        child = wait_for_child(tmp_path, running, writes=victim == "encoder")
+        os.kill(child, signal.SIGSTOP)
+        done = running.end()
+    assert done.code == 1, done
+    assert "ffmpeg hangs" in done.stderr and "2 seconds" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert os.listdir(tmp_path) == ["in.mp4"]
+    assert ffmpegs() <= before
+
+
+def wait_for_child(folder: Path, running: Running, writes: bool) -> int:
+    """The process id of the command's encoder (which `writes`) or decoder, once both are there."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if list(folder.glob(".filmcli-*/*.part.nut")):
+            for child in children(running.pid):
+                words = Path(f"/proc/{child}/cmdline").read_bytes()
+                if (b".part.nut" if writes else b"showinfo") in words:
+                    return child
+        time.sleep(0.005)
+    raise AssertionError("the children did not start")
+
+
+def children(parent: int) -> list[int]:
+    words = ["ps", "--ppid", str(parent), "-o", "pid="]
+    return [int(pid) for pid in subprocess.run(words, capture_output=True).stdout.split()]
+
+
+def ffmpegs() -> set[int]:
+    """All processes that are an ffmpeg."""
+    found = subprocess.run(["pgrep", "-x", "ffmpeg"], capture_output=True).stdout
+    return {int(pid) for pid in found.split()}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
+def test_a_folder_that_cannot_be_written_is_refused_before_the_work(
+    tmp_path: Path, whole: Undisturbed
+) -> None:
+    (tmp_path / "in.mkv").write_bytes(whole.source.read_bytes())
+    mount = ["mount", "--bind", str(tmp_path), str(tmp_path)]
+    if subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("mounting is not allowed here")
+    try:
+        read_only = ["mount", "-o", "remount,ro,bind", str(tmp_path)]
+        subprocess.run(read_only, check=True, capture_output=True)
+        assert refused(run(COMMAND, tmp_path), 5)
+        assert os.listdir(tmp_path) == ["in.mkv"]
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+def refused(done: Done, code: int) -> bool:
+    """Ended with one error, in words."""
+    errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    return done.code == code and len(errors) == 1 and "Traceback" not in done.stderr
+
+
+def test_a_work_folder_elsewhere_is_made_and_cleared(tmp_path: Path, whole: Undisturbed) -> None:
+    (tmp_path / "in.mkv").hardlink_to(whole.source)
+    done = run([*COMMAND, "--work-dir", "work/here"], tmp_path)
+    assert done.code == 0, done
+    assert os.listdir(tmp_path / "work" / "here") == []
+    assert (tmp_path / NAME).read_bytes() == whole.film
