@@ -75,6 +75,29 @@ def laplacian_pyramid(made: Tensor, truth: Tensor, levels: int = 5) -> Tensor:
     return torch.stack(terms).sum()
 
 
+VGG_WEIGHTS = (1 / 2.6, 1 / 4.8, 1 / 3.7, 1 / 5.6, 10 / 1.5)
+"""FILM's weights of the five levels of `filmcli.network.vgg.Vgg19`, finest first."""
+
+
+def perceptual(made: Sequence[Tensor], truth: Sequence[Tensor]) -> Tensor:
+    """Return FILM's VGG loss of two lists of features `(B, C, H, W)`: their weighted L1, by 255."""
+    levels = zip(VGG_WEIGHTS, made, truth, strict=True)
+    return torch.stack([weight * l1(a, b) for weight, a, b in levels]).sum() / 255
+
+
+def style(made: Sequence[Tensor], truth: Sequence[Tensor]) -> Tensor:
+    """Return FILM's Gram loss: the weighted squared distance of the features' Gram matrices."""
+    levels = zip(VGG_WEIGHTS, made, truth, strict=True)
+    terms = [weight * ((_gram(a) - _gram(b)) ** 2).mean() for weight, a, b in levels]
+    return torch.stack(terms).sum()
+
+
+def _gram(features: Tensor) -> Tensor:
+    """Return how channels go together, `(B, C, C)`: over pixels, means of products, by 255²."""
+    flat = features.flatten(2) / 255  # (B, C, H * W)
+    return flat @ flat.transpose(1, 2) / flat.shape[2]
+
+
 def warped_frames(warped: Sequence[Tensor], truth: Tensor) -> Tensor:
     """Return the mean over levels of the Charbonnier loss of `warped` against `truth`.
 

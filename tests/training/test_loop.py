@@ -10,10 +10,12 @@ import footage
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.torch import save_file
 
 from filmcli.errors import InputError, RenderError, UsageError
 from filmcli.network import weights
 from filmcli.network.film import CONFIGS, Film
+from filmcli.network.vgg import Vgg19
 from filmcli.training.loop import Run, train
 from filmcli.training.material import Material
 from filmcli.training.recipe import Recipe
@@ -154,6 +156,17 @@ def test_every_term_is_a_finite_number_also_in_bfloat16() -> None:
     terms = picture_terms(net, batch, True, wanted)
     assert set(terms) == {*wanted, "decibels"}
     assert all(torch.isfinite(value) for value in terms.values())
+
+
+def test_a_recipe_that_compares_features_asks_for_their_network(tmp_path: Path) -> None:
+    recipe = replace(RECIPE, steps=2, flow_steps=0, late_style_weight=40.0, vgg_weight=1.0)
+    with pytest.raises(UsageError, match="VGG-19"):
+        train(recipe, at(tmp_path), MATERIAL, nothing)
+    torch.manual_seed(0)
+    save_file(Vgg19().state_dict(), tmp_path / "vgg.safetensors")
+    run = replace(at(tmp_path), vgg=str(tmp_path / "vgg.safetensors"))
+    train(recipe, run, MATERIAL, nothing)
+    assert [line["vgg"] > 0 for line in logged(tmp_path)] == [True, True]
 
 
 def test_rates_warm_up_and_fall_in_both_stages() -> None:

@@ -20,6 +20,14 @@ def test_films_rates_are_the_published_ones() -> None:
     assert recipe.steps * recipe.batch == 24_000_000
 
 
+def test_films_losses_change_half_way() -> None:
+    assert preset("film-vgg").weights_at(1_500_000) == {"l1": 1.0, "vgg": 1.0}
+    assert preset("film-vgg").weights_at(1_500_001) == {"l1": 1.0, "vgg": 0.25}
+    assert preset("film-style").weights_at(1_500_000) == {"l1": 1.0, "vgg": 1.0}
+    late = {"l1": 1.0, "vgg": 0.25, "style": 40.0}
+    assert preset("film-style").weights_at(2_999_999) == late
+
+
 def test_every_preset_but_films_own_begins_with_the_flow() -> None:
     assert {name for name, recipe in PRESETS.items() if recipe.flow_steps} == {"small"}
     assert PRESETS["small"] == Recipe()

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     "--workers", type=click.IntRange(0), default=1, show_default=True, metavar="N",
     help="Processes that draw samples.",
 )  # fmt: skip
+@click.option("--vgg", type=click.Path(), help="Weights of VGG-19, for the presets that need it.")
 @click.option("--validate", type=click.Path(), help="Films to score on, by rebuilt middle frames.")
 @click.option(
     "--validate-every", type=click.IntRange(1), default=1000, show_default=True, metavar="STEPS"
@@ -103,10 +104,10 @@ def _meta(data: tuple[str, ...], options: dict[str, Any], teller: _Lines) -> Non
     from filmcli.training.meta_run import meta_train_film
     from filmcli.training.presets import changed
 
-    foreign = ("stills", "cutouts", "validate")
+    foreign = ("stills", "cutouts", "vgg", "validate")
     if any(options[name] for name in foreign) or options["name"] != "small":
         why = "It learns from real films, by a recipe of its own, and does not score itself."
-        what = "--meta takes no --stills, --cutouts, --validate or --preset."
+        what = "--meta takes no --stills, --cutouts, --vgg, --validate or --preset."
         raise UsageError(what, why, "Leave them out.")
     recipe = changed(MetaRecipe(), options["settings"])
     run = _run(options, {"meta_recipe": repr(recipe), "meta_data": options["about"]})
@@ -116,7 +117,7 @@ def _meta(data: tuple[str, ...], options: dict[str, Any], teller: _Lines) -> Non
 def _run(options: dict[str, Any], said: dict[str, str]) -> Run:
     from filmcli.training.loop import Run
 
-    names = ("output", "initial", "device", "workers", "validate")
+    names = ("output", "initial", "device", "workers", "vgg", "validate")
     every = ("report_every", "validate_every", "save_every")
     folder = os.path.dirname(options["output"]) or "."
     if not os.path.isdir(folder):

@@ -94,7 +94,7 @@ def load(name_or_path: str | None = None) -> Weights:
             f"{error.strerror}.",
             "Check the path.",
         ) from error
-    tensors, metadata = _read(path)
+    tensors, metadata = read_tensors(path)
     tensors = {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
     if any(_OFFICIAL.search(name) for name in tensors):
         tensors = _from_official(tensors)
@@ -148,8 +148,12 @@ def _find_shipped(name: str) -> str | None:
     return next((str(path) for path in paths if path.is_file()), None)
 
 
-def _read(path: str) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Return the tensors and the metadata of a file, by what it holds rather than by its name."""
+def read_tensors(path: str) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Return the tensors and the metadata of a file, by what it holds rather than by its name.
+
+    Nothing in the file is run. Raises MachineError if it is damaged, would have to be run, or is
+    of another kind; OSError if it cannot be opened.
+    """
     try:
         with open(path, "rb") as file:
             head = file.read(9)

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from filmcli.errors import UsageError
 from filmcli.network import weights
 from filmcli.network.film import CONFIGS, Film
 from filmcli.network.machine import choose_device, keep_freed_memory
+from filmcli.network.vgg import SOURCES, Vgg19, load_vgg
 from filmcli.training.checkpoint import load_checkpoint, save_checkpoint
 from filmcli.training.curves import draw_curves
 from filmcli.training.guard import Guard, astray
@@ -25,7 +27,7 @@ from filmcli.training.watch import Report, Watch
 
 @dataclass(frozen=True)
 class Run:
-    """Where a run reads and writes, and how often; none of it changes the result.
+    """Where a run reads and writes, and how often; only what it begins with changes the result.
 
     `output` is the weights file; beside it stand `output`.checkpoint, from which the same
     run resumes, `output`.log, one JSON object a report, and `output`.png, its curves.
@@ -36,6 +38,7 @@ class Run:
     initial: str | None = None  # weights to begin with, a shipped name or a file
     device: str = "auto"
     workers: int = 1
+    vgg: str | None = None  # weights of VGG-19, for the recipes that need them
     validate: str | None = None  # folder of films to score on
     report_every: int = 100  # steps
     validate_every: int = 1000
@@ -51,6 +54,7 @@ def train(recipe: Recipe, run: Run, material: Material, report: Report) -> None:
     keep_freed_memory()
     device = choose_device(run.device)
     net = _network(recipe, run.initial).to(device)
+    vgg = _vgg(run.vgg).to(device) if recipe.needs_vgg() else None
     optimiser = torch.optim.AdamW(
         net.parameters(), eps=recipe.epsilon, weight_decay=recipe.weight_decay
     )
@@ -65,8 +69,9 @@ def train(recipe: Recipe, run: Run, material: Material, report: Report) -> None:
     guard = Guard()
     stream = watch.waiting(batches(material, recipe, first, run.workers))
     for step, parts in enumerate(stream, first):
-        terms = _step(recipe, step, net, optimiser, parts)
-        guard.follow(step, recipe.stage(step)[0], _weighted(recipe, step, terms))
+        terms = _step(recipe, step, net, vgg, optimiser, parts)
+        chapter = recipe.stage(step)[0], recipe.is_late(step)
+        guard.follow(step, chapter, _weighted(recipe, step, terms))
         _average(net, average, recipe.average_decay, step)
         watch.add(step + 1, terms, rate=recipe.rate_at(step))
         last = step + 1 == recipe.steps
@@ -90,8 +95,19 @@ def _network(recipe: Recipe, initial: str | None) -> Film:
     return net
 
 
+def _vgg(path: str | None) -> Vgg19:
+    if path is None:
+        raise UsageError("This recipe compares features of VGG-19.", "Give --vgg FILE.", SOURCES)
+    return load_vgg(path)
+
+
 def _step(
-    recipe: Recipe, step: int, net: Film, optimiser: torch.optim.Optimizer, parts: list[Batch]
+    recipe: Recipe,
+    step: int,
+    net: Film,
+    vgg: Vgg19 | None,
+    optimiser: torch.optim.Optimizer,
+    parts: list[Batch],
 ) -> dict[str, float]:
     """Take one step of the optimiser and return the terms of the loss, before weighting."""
     for group in optimiser.param_groups:
@@ -99,7 +115,7 @@ def _step(
     optimiser.zero_grad()
     told: dict[str, float] = {}
     for part in parts:
-        terms = _terms(recipe, step, net, part)
+        terms = _terms(recipe, step, net, vgg, part)
         loss = torch.stack([w * terms[name] for name, w in recipe.weights_at(step).items()]).sum()
         (loss / len(parts)).backward()  # type: ignore[no-untyped-call]
         for name, value in terms.items():
@@ -111,13 +127,15 @@ def _step(
     return told
 
 
-def _terms(recipe: Recipe, step: int, net: Film, part: Batch) -> dict[str, Tensor]:
+def _terms(
+    recipe: Recipe, step: int, net: Film, vgg: Vgg19 | None, part: Batch
+) -> dict[str, Tensor]:
     device = next(net.parameters()).device
     part = Batch(*(values.to(device) for values in part))
     stage, _ = recipe.stage(step)
     if not stage:
         return flow_terms(net, part, recipe.bfloat16)
-    return picture_terms(net, part, recipe.bfloat16, recipe.weights_at(step))
+    return picture_terms(net, part, recipe.bfloat16, recipe.weights_at(step), vgg)
 
 
 def _weighted(recipe: Recipe, step: int, terms: dict[str, float]) -> float:

@@ -3,7 +3,8 @@
 FILM's (Reda et al. 2022) are the published schedules: three million steps of eight 256 px crops,
 Adam at 1e-4 that falls to 4.6e-5, 2.2e-5 and 1e-5, plain L1 and float32, no clipping and no
 running mean of the weights, midpoints of real triplets alone. What they leave out of the
-published augmentation is the turn by up to 45 degrees, whose corners are black.
+published augmentation is the turn by up to 45 degrees, whose corners are black. The VGG and the
+Gram loss come on top, at weights that change after half the steps.
 """
 
 from __future__ import annotations
@@ -40,7 +41,12 @@ _FILM_L1 = Recipe(
     bfloat16=False,
 )
 
-PRESETS = {"small": Recipe(), "film-l1": _FILM_L1}
+PRESETS = {
+    "small": Recipe(),
+    "film-l1": _FILM_L1,
+    "film-vgg": replace(_FILM_L1, vgg_weight=1.0, late_vgg_weight=0.25),
+    "film-style": replace(_FILM_L1, vgg_weight=1.0, late_vgg_weight=0.25, late_style_weight=40.0),
+}
 
 
 def preset(name: str) -> Recipe:

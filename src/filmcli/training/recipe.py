@@ -39,6 +39,9 @@ class Recipe:
     laplacian_weight: float = 0.25
     warped_weight: float = 0.3  # falls to a tenth over the picture stage
     flow_weight: float = 0.02  # likewise; per px
+    vgg_weight: float = 0.0  # in the first half of the picture stage
+    late_vgg_weight: float = 0.0  # and in the second
+    late_style_weight: float = 0.0
     bfloat16: bool = True
     seed: int = 0
 
@@ -47,6 +50,15 @@ class Recipe:
         if step < self.flow_steps:
             return 0, step / self.flow_steps
         return 1, (step - self.flow_steps) / max(1, self.steps - self.flow_steps)
+
+    def is_late(self, step: int) -> bool:
+        """Tell whether `step` is in the second half of the picture stage."""
+        stage, progress = self.stage(step)
+        return stage == 1 and progress > 0.5
+
+    def needs_vgg(self) -> bool:
+        """Tell whether a loss compares features of VGG-19."""
+        return any((self.vgg_weight, self.late_vgg_weight, self.late_style_weight))
 
     def rate_at(self, step: int) -> float:
         """Return the learning rate: in each stage a warm-up, then half a cosine or stairs."""
@@ -71,7 +83,7 @@ class Recipe:
         stage, _ = self.stage(step)
         if not stage:
             return {"flow": 1.0}
-        fading = self.fading(step)
+        fading, is_late = self.fading(step), self.is_late(step)
         weights = {
             "charbonnier": self.charbonnier_weight,
             "l1": self.l1_weight,
@@ -79,5 +91,7 @@ class Recipe:
             "census": self.census_weight,
             "warped": self.warped_weight * fading,
             "flow": self.flow_weight * fading,
+            "vgg": self.late_vgg_weight if is_late else self.vgg_weight,
+            "style": self.late_style_weight if is_late else 0.0,
         }
         return {name: weight for name, weight in weights.items() if weight}

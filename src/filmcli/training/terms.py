@@ -9,6 +9,7 @@ from torch import Tensor
 
 from filmcli import losses
 from filmcli.network.film import Film, FlowPyramids, FramePyramids
+from filmcli.network.vgg import Vgg19
 from filmcli.training.samples import Batch
 
 
@@ -19,11 +20,12 @@ def flow_terms(net: Film, batch: Batch, bfloat16: bool) -> dict[str, Tensor]:
 
 
 def picture_terms(
-    net: Film, batch: Batch, bfloat16: bool, wanted: Collection[str]
+    net: Film, batch: Batch, bfloat16: bool, wanted: Collection[str], vgg: Vgg19 | None = None
 ) -> dict[str, Tensor]:
     """Return the `wanted` losses of the made frame, of the warped ones and of the flows.
 
-    Besides them, "decibels" is the PSNR of the batch's frames, for people to read.
+    "vgg" and "style" are computed where a network for them is given. Besides the losses,
+    "decibels" is the PSNR of the batch's frames, for people to read.
     """
     left, right, flows = _matched(net, batch, bfloat16)
     with torch.autocast(batch.left.device.type, torch.bfloat16, enabled=bfloat16):
@@ -38,6 +40,10 @@ def picture_terms(
         terms["warped"] = warped + losses.warped_frames(made.warped_right, batch.target)
     if "flow" in wanted:
         terms["flow"] = _flow_loss(flows, batch)
+    if vgg is not None and ("vgg" in wanted or "style" in wanted):
+        features, truth = vgg(made.frame.float()), vgg(batch.target)
+        compared = {"vgg": losses.perceptual, "style": losses.style}
+        terms |= {n: loss(features, truth) for n, loss in compared.items() if n in wanted}
     return terms | {"decibels": _decibels(made.frame.detach(), batch.target)}
 
 
