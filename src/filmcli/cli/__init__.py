@@ -12,7 +12,7 @@ from types import FrameType
 import click
 
 from filmcli import __version__
-from filmcli.cli.console import machine_failure, show_error
+from filmcli.cli.console import machine_failure, printable, show_error
 from filmcli.errors import FilmcliError
 
 COMMANDS = ("upsample", "adapt", "probe", "compare", "train", "doctor")
@@ -68,6 +68,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except click.Abort as abort:  # click's word for Ctrl-C, whose kind it keeps as the cause
         return _TERMINATED if isinstance(abort.__cause__, Terminated) else _INTERRUPTED
     except click.ClickException as error:
+        error.message = printable(error.message)  # it may hold a file's name
         error.show()
         return error.exit_code
     except BrokenPipeError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from filmcli.cli.console import show_path
 from filmcli.errors import UsageError
 from filmcli.job import check_output, output_path
 
@@ -82,7 +82,7 @@ def compare(
                 left, right, output, arrangement=layout, slow=slow, progress=progress
             )
     for name in written:
-        click.echo(os.fsencode(name))
+        show_path(name)
 
 
 def _check(source: str, result: str, outputs: Sequence[str], overwrite: bool) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -40,6 +41,11 @@ def printable(text: str) -> str:
     )
 
 
+def show_path(path: str) -> None:
+    """Print a finished path as data: byte for byte, but escaped where a terminal would obey it."""
+    click.echo(printable(path) if sys.stdout.isatty() else os.fsencode(path))
+
+
 def show_error(error: FilmcliError) -> None:
     """Print what went wrong, why, and what to do, one line each."""
     first, *rest = (printable(line) for line in (error.what, error.why, error.do) if line)
@@ -50,6 +56,9 @@ def show_error(error: FilmcliError) -> None:
 
 def machine_failure(error: OSError) -> MachineError:
     """The three lines for what the system refused us: a full disk, a folder without rights."""
+    if isinstance(error, TimeoutError):
+        why = "the machine is too busy, or a drive does not answer"
+        return MachineError(str(error), why, "try again later")
     what = f"{error.filename or 'a file'} cannot be read or written"
     return MachineError(what, str(error.strerror or error), "free space or rights, then try again")
 
@@ -185,13 +194,13 @@ class Teller:
                 err=True,
             )
         if self._to_stdout:
-            click.echo(result.output)
+            show_path(result.output)
 
     def _move_bar(self, words: str, done: int, total: int | None, end: str) -> None:
         if self._bar is None or self._task is None:
             self._bar = new_bar()
             self._bar.start()
-            self._task = self._bar.add_task(words, total=total)
+            self._task = self._bar.add_task(words, total=total, end=end)
         self._bar.update(self._task, description=words, completed=done, total=total, end=end)
 
 
