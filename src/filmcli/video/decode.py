@@ -30,6 +30,8 @@ from filmcli.video.process import Child, FileName, command
 _log = logging.getLogger(__name__)
 
 THUMBNAIL_WIDTH = 160
+MAX_PICTURES = 24 * 3600 * 60
+"""What is longer than a day at 60 fps (or six hours at 240) is taken for a film without an end."""
 _JUMP_SECONDS = Fraction(1, 2)
 """A clock that falls back by more than this was restarted; by less, it is disorder."""
 _EARLY_SECONDS = Fraction(1, 2)
@@ -159,6 +161,8 @@ def _pull(
     with Child(args, stdout=True, on_line=stamps.read_line, on_end=stamps.end) as child:
         index, held = 0, None
         for count, time in enumerate(stamps.until_end(child)):
+            if count == MAX_PICTURES:
+                raise _endless(info)
             buffer = np.empty(size, np.uint8)
             if count >= first and child.read_into(buffer.data) < size:
                 break
@@ -171,6 +175,14 @@ def _pull(
         if held is not None and index >= first:
             yield held
         _judge(info, child, index if held is None else index + 1)
+
+
+def _endless(info: VideoInfo) -> InputError:
+    return InputError(
+        f"{info.path} does not end.",
+        f"It holds more than {MAX_PICTURES} pictures, or somebody still adds to it.",
+        "Copy a part of it first: ffmpeg -i FILM -t 6:00:00 -c copy part.mkv",
+    )
 
 
 class _Stamps:
