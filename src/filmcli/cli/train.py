@@ -69,10 +69,12 @@ def train(data: tuple[str, ...], as_json: bool, progress: str, **options: Any) -
     filmcli train films/ -o on.safetensors --init film-xs --set flow_steps=0 --set steps=20000
     filmcli train films/ -o meta.safetensors --init film-xs --meta
 
+    On several GPUs: torchrun --nproc-per-node 8 -m filmcli train films/ -o weights.safetensors
+
     The same command goes on where an interrupted run stopped, to the bit. Beside the weights stand
     their log, a line of JSON every hundred steps, its curves as a picture, and the checkpoint.
     """
-    teller = _JsonLines() if as_json else _Lines(progress)
+    teller = _teller(as_json, progress)
     output = options["output"]
     with library_warnings():
         try:
@@ -125,6 +127,13 @@ def _run(options: dict[str, Any], said: dict[str, str]) -> Run:
     return Run(metadata=said, **{name: options[name] for name in names + every})
 
 
+def _teller(as_json: bool, progress: str) -> _Lines:
+    """Return who speaks; of the processes that torchrun started, all but the first are silent."""
+    if os.environ.get("RANK", "0") != "0":
+        return _Silence("off")
+    return _JsonLines() if as_json else _Lines(progress)
+
+
 class _Lines:
     """Tells a person how far the run is: a bar on a terminal, and a line every so many steps."""
 
@@ -172,6 +181,13 @@ class _Lines:
         if self._bar is not None:
             self._bar.stop()
         self._bar = self._task = None
+
+
+class _Silence(_Lines):
+    """Says nothing but why it failed."""
+
+    def done(self, output: str) -> None:
+        """The first process says so."""
 
 
 class _JsonLines(_Lines):

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor, nn
-
-from filmcli.errors import UsageError
 from filmcli.network import weights
-from filmcli.network.film import CONFIGS, Film
-from filmcli.network.machine import choose_device, keep_freed_memory
-from filmcli.network.vgg import SOURCES, Vgg19, load_vgg
-from filmcli.training.checkpoint import load_checkpoint, save_checkpoint
+from filmcli.network.machine import keep_freed_memory
 from filmcli.training.curves import draw_curves
-from filmcli.training.guard import Guard, astray
+from filmcli.training.guard import Guard
+from filmcli.training.learner import Learner
 from filmcli.training.material import Material
+from filmcli.training.ranks import joined
 from filmcli.training.recipe import Recipe
-from filmcli.training.samples import Batch
 from filmcli.training.stream import batches
-from filmcli.training.terms import flow_terms, picture_terms
 from filmcli.training.validation import Validation
 from filmcli.training.watch import Report, Watch
 
@@ -48,102 +41,50 @@ class Run:
 def train(recipe: Recipe, run: Run, material: Material, report: Report) -> None:
     """Train by `recipe` until its last step, and write the averaged weights.
 
-    A checkpoint of the same recipe beside the output is resumed, exactly. Raises
-    RenderError if the run diverges; the last good checkpoint stays.
+    A checkpoint of the same recipe beside the output is resumed, exactly. Started by torchrun,
+    this process takes its share, and only the first one writes and reports. Raises RenderError
+    if the run diverges; the last good checkpoint stays.
     """
     keep_freed_memory()
-    device = choose_device(run.device)
-    net = _network(recipe, run.initial).to(device)
-    vgg = _vgg(run.vgg).to(device) if recipe.needs_vgg() else None
-    optimiser = torch.optim.AdamW(
-        net.parameters(), eps=recipe.epsilon, weight_decay=recipe.weight_decay
-    )
-    average = {name: value.clone() for name, value in net.state_dict().items()}
-    checkpoint = f"{run.output}.checkpoint"
-    first = 0
-    if os.path.exists(checkpoint):
-        first = load_checkpoint(checkpoint, recipe, net, optimiser, average)
-    log = f"{run.output}.log"
-    watch = Watch(log, report, recipe.steps, recipe.batch, run.report_every)
-    validation = Validation(run.validate, recipe.config, average) if run.validate else None
-    guard = Guard()
-    stream = watch.waiting(batches(material, recipe, first, run.workers))
-    for step, parts in enumerate(stream, first):
-        terms = _step(recipe, step, net, vgg, optimiser, parts)
-        chapter = recipe.stage(step)[0], recipe.is_late(step)
-        guard.follow(step, chapter, _weighted(recipe, step, terms))
-        _average(net, average, recipe.average_decay, step)
-        watch.add(step + 1, terms, rate=recipe.rate_at(step))
-        last = step + 1 == recipe.steps
-        if validation and (last or (step + 1) % run.validate_every == 0):
-            with watch.aside():
-                watch.tell(step + 1, validated=validation.score())
-        if (last or (step + 1) % run.save_every == 0) and guard.calm:
-            save_checkpoint(checkpoint, recipe, step + 1, net, optimiser, average)
-            said = {**run.metadata, "steps": str(step + 1)}
-            weights.save(run.output, recipe.config, average, said)
-            draw_curves(log, f"{run.output}.png")
+    with joined(run.device) as ranks:
+        learner = Learner(recipe, run.initial, run.vgg, ranks)
+        first = learner.resume(f"{run.output}.checkpoint")
+        books = _Books(recipe, run, learner, report) if ranks.is_first else None
+        guard = Guard()
+        stream = batches(material, recipe, first, run.workers, ranks.rank, ranks.size)
+        for step, parts in enumerate(books.watch.waiting(stream) if books else stream, first):
+            terms = learner.step(step, parts)
+            chapter = recipe.stage(step)[0], recipe.is_late(step)
+            loss = sum(weight * terms[name] for name, weight in recipe.weights_at(step).items())
+            guard.follow(step, chapter, loss)
+            if books:
+                books.enter(step + 1, terms, guard.calm)
 
 
-def _network(recipe: Recipe, initial: str | None) -> Film:
-    torch.manual_seed(recipe.seed)
-    net = Film(CONFIGS[recipe.config])
-    if initial is not None:
-        net.load_state_dict(weights.load(initial).state_dict)
-    # 11 to 13 % more samples a second than the default layout (film-xs, one AVX-512 core).
-    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return net
+class _Books:
+    """What the first process writes down: log, scores, checkpoint, weights, curves."""
 
+    def __init__(self, recipe: Recipe, run: Run, learner: Learner, report: Report) -> None:
+        self._recipe, self._run, self._learner = recipe, run, learner
+        self._log = f"{run.output}.log"
+        self.watch = Watch(self._log, report, recipe.steps, recipe.batch, run.report_every)
+        self._validation = (
+            Validation(run.validate, recipe.config, learner.average) if run.validate else None
+        )
 
-def _vgg(path: str | None) -> Vgg19:
-    if path is None:
-        raise UsageError("This recipe compares features of VGG-19.", "Give --vgg FILE.", SOURCES)
-    return load_vgg(path)
+    def enter(self, step: int, terms: Mapping[str, float], calm: bool) -> None:
+        """Take in what the step that made `step` steps gave, and write what is due."""
+        last = step == self._recipe.steps
+        self.watch.add(step, terms, rate=self._recipe.rate_at(step - 1))
+        if self._validation and (last or step % self._run.validate_every == 0):
+            with self.watch.aside():
+                self.watch.tell(step, validated=self._validation.score())
+        if calm and (last or step % self._run.save_every == 0):
+            self._save(step)
 
-
-def _step(
-    recipe: Recipe,
-    step: int,
-    net: Film,
-    vgg: Vgg19 | None,
-    optimiser: torch.optim.Optimizer,
-    parts: list[Batch],
-) -> dict[str, float]:
-    """Take one step of the optimiser and return the terms of the loss, before weighting."""
-    for group in optimiser.param_groups:
-        group["lr"] = recipe.rate_at(step)
-    optimiser.zero_grad()
-    told: dict[str, float] = {}
-    for part in parts:
-        terms = _terms(recipe, step, net, vgg, part)
-        loss = torch.stack([w * terms[name] for name, w in recipe.weights_at(step).items()]).sum()
-        (loss / len(parts)).backward()  # type: ignore[no-untyped-call]
-        for name, value in terms.items():
-            told[name] = told.get(name, 0.0) + float(value.detach()) / len(parts)
-    norm = nn.utils.clip_grad_norm_(net.parameters(), recipe.clip_norm)
-    if not torch.isfinite(norm):
-        raise astray(f"The gradient of step {step} is not a number.")
-    optimiser.step()
-    return told
-
-
-def _terms(
-    recipe: Recipe, step: int, net: Film, vgg: Vgg19 | None, part: Batch
-) -> dict[str, Tensor]:
-    device = next(net.parameters()).device
-    part = Batch(*(values.to(device) for values in part))
-    stage, _ = recipe.stage(step)
-    if not stage:
-        return flow_terms(net, part, recipe.bfloat16)
-    return picture_terms(net, part, recipe.bfloat16, recipe.weights_at(step), vgg)
-
-
-def _weighted(recipe: Recipe, step: int, terms: dict[str, float]) -> float:
-    return sum(weight * terms[name] for name, weight in recipe.weights_at(step).items())
-
-
-def _average(net: nn.Module, average: dict[str, Tensor], decay: float, step: int) -> None:
-    """Move the running mean of the weights; young means follow faster."""
-    decay = min(decay, (1 + step) / (10 + step))
-    for name, value in net.state_dict().items():
-        average[name].lerp_(value, 1 - decay)
+    def _save(self, step: int) -> None:
+        output = self._run.output
+        self._learner.save(f"{output}.checkpoint", step)
+        said = {**self._run.metadata, "steps": str(step)}
+        weights.save(output, self._recipe.config, self._learner.average, said)
+        draw_curves(self._log, f"{output}.png")

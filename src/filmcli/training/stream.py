@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from torch.utils.data import DataLoader, Dataset
@@ -33,24 +34,49 @@ class _Samples(Dataset[Sample]):
         return clip_sample(self._material.sources, recipe.side, rng)
 
 
+@dataclass(frozen=True)
+class _Shares:
+    """The indices of the samples that one process draws, a list for each part of each batch."""
+
+    recipe: Recipe
+    first_step: int
+    rank: int
+    ranks: int
+
+    def __iter__(self) -> Iterator[list[int]]:
+        recipe = self.recipe
+        share = recipe.batch // (recipe.accumulate * self.ranks)
+        for step in range(self.first_step, recipe.steps):
+            begin = step * recipe.batch + self.rank * share
+            for start in range(begin, begin + recipe.batch, share * self.ranks):
+                yield list(range(start, start + share))
+
+
 def batches(
-    material: Material, recipe: Recipe, first_step: int, workers: int
+    material: Material,
+    recipe: Recipe,
+    first_step: int,
+    workers: int,
+    rank: int = 0,
+    ranks: int = 1,
 ) -> Iterator[list[Batch]]:
     """Yield the batches of steps `first_step` to the recipe's last, each in its parts.
 
-    `workers` processes draw ahead (0: in this process); the batches do not depend on it. Raises
-    UsageError if a batch cannot be parted evenly.
+    `workers` processes draw ahead (0: in this process); the batches do not depend on it. Of
+    `ranks` that train together, `rank` gets its share of every part. Raises UsageError if a
+    batch cannot be parted evenly.
     """
-    if recipe.batch % recipe.accumulate:
+    pieces = recipe.accumulate * ranks
+    if recipe.batch % pieces:
+        among = f" among {ranks} processes" if ranks > 1 else ""
         raise UsageError(
-            f"A batch of {recipe.batch} has no {recipe.accumulate} equal parts.",
+            f"A batch of {recipe.batch} has no {recipe.accumulate} equal parts{among}.",
             "",
-            "Set batch to a multiple of accumulate.",
+            f"Set batch to a multiple of {pieces}.",
         )
     loader = DataLoader(
         _Samples(material, recipe),
-        batch_size=recipe.batch // recipe.accumulate,
-        sampler=range(first_step * recipe.batch, recipe.steps * recipe.batch),
+        batch_sampler=_Shares(recipe, first_step, rank, ranks),
         num_workers=workers,
         collate_fn=collate,
         prefetch_factor=PREFETCHED if workers else None,
