@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import islice
 from typing import Any
@@ -34,13 +34,15 @@ class FirstPass:
     `times` (n) are exact seconds, steadied, and the last picture is shown for `last_duration`;
     `cuts` holds the first picture of every scene but the first; `motion[i]` is the mean change
     from picture i-1 in grey levels; `doubt` says in words why the cuts look wrong. `whole` is
-    False if only the beginning was read.
+    False if only the beginning was read. Of a film with a span these are the pictures shown in it
+    and the first one behind it; `origin` is where the first picture of all the film stands.
     """
 
     times: Sequence[Fraction]
     last_duration: Fraction
     cuts: Sequence[int]
     motion: Sequence[float]
+    origin: Fraction
     doubt: str | None = None
     whole: bool = True
 
@@ -51,16 +53,16 @@ class FirstPass:
 
     def spelled(self) -> dict[str, Any]:
         """Return it as JSON can hold it, exactly."""
-        times = [str(time) for time in self.times]
-        return {**vars(self), "times": times, "last_duration": str(self.last_duration)}
+        exact = {name: str(getattr(self, name)) for name in ("last_duration", "origin")}
+        return {**vars(self), **exact, "times": [str(time) for time in self.times]}
 
 
 def read_spelled(told: Mapping[str, Any]) -> FirstPass | None:
     """Return the first pass that was `spelled`, None if `told` is no such thing."""
     try:
         times = [Fraction(time) for time in told["times"]]
-        last = Fraction(told["last_duration"])
-        return FirstPass(**{**told, "times": times, "last_duration": last})
+        exact = {name: Fraction(told[name]) for name in ("last_duration", "origin")}
+        return FirstPass(**{**told, **exact, "times": times})
     except (KeyError, TypeError, ValueError, ZeroDivisionError):
         return None
 
@@ -79,14 +81,25 @@ def first_pass(
     """
     with closing(thumbnails(info, deinterlace=deinterlace)) as pictures:
         found = survey(islice(pictures, most), cuts, progress)
-    times = steady(found.times, info.time_base, info.rate)
+    origin = _first_time(info) if info.span and info.span.start > 0 else found.times[0]
+    # The first picture of all is the foot of the grid, so that a span is shown as in the film.
+    skipped = origin < found.times[0]
+    steadied = steady([origin, *found.times] if skipped else found.times, info.time_base, info.rate)
+    times = steadied[skipped:]
     whole = most is None or len(times) < most
+    is_cut = not whole or (info.span and info.span.end and times[-1] >= info.span.end)
     return FirstPass(
         times=times,
-        last_duration=last_duration(info, times) if whole else times[-1] - times[-2],
+        last_duration=times[-1] - times[-2] if is_cut and times[1:] else last_duration(info, times),
         cuts=list(found.cuts),
         # Three digits, so that a first pass that was written down is the same when it is read.
         motion=[round(change, 3) for change in found.motion.tolist()],
+        origin=origin,
         doubt=found.doubt(),
         whole=whole,
     )
+
+
+def _first_time(info: VideoInfo) -> Fraction:
+    with closing(thumbnails(replace(info, span=None))) as pictures:
+        return next(pictures).time

@@ -11,12 +11,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from math import ceil
 
 from filmcli import __version__
 from filmcli.adaptation.film import FilmSettings, recipe_of
 from filmcli.adaptation.scene import Scene, scenes_of
+from filmcli.errors import UsageError
 from filmcli.firstpass import FirstPass, first_pass, read_spelled
-from filmcli.frames import VideoInfo
+from filmcli.frames import Span, VideoInfo
 from filmcli.job import check_output, fingerprint, output_path, recall, unfinished
 from filmcli.network.interpolator import Interpolator
 from filmcli.network.weights import Weights, load
@@ -34,6 +36,8 @@ from filmcli.video.probe import probe
 from filmcli.video.process import ffmpeg_version
 from filmcli.video.streams import StreamPlan, plan_streams
 
+_AROUND_SECONDS = 2
+
 
 @dataclass(frozen=True)
 class Settings(FilmSettings):
@@ -41,11 +45,14 @@ class Settings(FilmSettings):
 
     `fps` is a rate or a multiple ("60", "59.94", "2x"); None means 2x, or the source's own rate
     when `slow` stretches time. `codec` None chooses by the source, and so do `crf`, `preset` and
-    `pix_fmt` by the codec.
+    `pix_fmt` by the codec. Of the film, only what is shown from `start` to before `end` (seconds on
+    its own clock) is made.
     """
 
     fps: str | None = None
     slow: Fraction | None = None
+    start: Fraction | None = None
+    end: Fraction | None = None
     output: str | None = None
     codec: str | None = None
     crf: float | None = None
@@ -64,12 +71,18 @@ class Settings(FilmSettings):
 
 @dataclass(frozen=True)
 class Plan:
-    """What is going to happen, told before the first frame is made."""
+    """What is going to happen, told before the first frame is made.
+
+    `cut` is the span of the source's clock that the other streams are cut to, None for all of it;
+    `begin` is where the first picture stands on the new film's clock, which starts with the cut.
+    """
 
     source: str
     output: str
     info: VideoInfo
     timeline: Timeline
+    cut: Span | None
+    begin: Fraction
     segments: Sequence[Segment]
     kinds: Counter[str]
     encoding: Encoding
@@ -103,7 +116,7 @@ def prepare(path: str, settings: Settings) -> Request:
         if settings.fps
         else Rate(Fraction(1 if settings.slow else 2), True)
     )
-    info = probe(path)
+    info = replace(probe(path), span=_span_read(settings))
     encoding = _encoding(info, settings)
     weights = load(settings.weights)
     interpolator = _interpolator(info, weights, settings)
@@ -121,6 +134,29 @@ def prepare(path: str, settings: Settings) -> Request:
     return replace(request, streams=streams)
 
 
+def _span(settings: Settings) -> Span | None:
+    """The part of the film that is asked for; times within 1 ms are one, as on the timeline."""
+    start, end = settings.start or Fraction(0), settings.end
+    if end is not None and start >= end:
+        raise UsageError(
+            f"no film lies from {float(start):g} s to {float(end):g} s",
+            "--end is not behind --start",
+            "give an --end that is later",
+        )
+    if settings.start is None and end is None:
+        return None
+    return Span(max(start - Fraction(1, 1000), Fraction(0)), end)
+
+
+def _span_read(settings: Settings) -> Span | None:
+    """A little more than is asked for: what is a cut or a still shows in what lies around it."""
+    span = _span(settings)
+    if span is None:
+        return None
+    start = max(span.start - _AROUND_SECONDS, Fraction(0))
+    return Span(start, None if span.end is None else span.end + _AROUND_SECONDS)
+
+
 def _encoding(info: VideoInfo, settings: Settings) -> Encoding:
     """The source's best encoding, but for the words that the user gave."""
     words = ("codec", "crf", "preset", "pix_fmt", "ffmpeg_args")
@@ -132,7 +168,7 @@ def _encoding(info: VideoInfo, settings: Settings) -> Encoding:
 
 def _settings_of_key(settings: Settings, encoding: Encoding, weights: Weights) -> dict[str, str]:
     """Everything that changes the pictures or the sound, and nothing that does not."""
-    asked = ("fps", "slow", "deinterlace", "audio")
+    asked = ("fps", "slow", "start", "end", "deinterlace", "audio")
     adaptation = recipe_of(weights, settings.steps).spelled() if settings.steps else ""
     return {
         "version": __version__,
@@ -160,24 +196,58 @@ def make_plan(request: Request, progress: Callable[[int], None]) -> Plan:
     found = _look_up(request) or first_pass(
         info, settings.cuts, deinterlace=settings.deinterlace, progress=progress
     )
-    times, slow = found.times, settings.slow or Fraction(1)
-    stretched = [times[0] + (at - times[0]) * slow for at in times]
-    last, rate = found.last_duration * slow, request.rate.of(found.rate)
-    timeline = Timeline(stretched, last, rate, frozenset(found.cuts))
+    slow = settings.slow or Fraction(1)
+    timeline, cut = _lay_grid(found, request.rate.of(found.rate), slow, _span(settings))
     notices = [*info.notices, *_notices(request), *([found.doubt] if found.doubt else [])]
     return Plan(
         source=info.path,
         output=request.output,
         info=info,
         timeline=timeline,
+        cut=cut,
+        begin=max(found.origin - cut.start, Fraction(0)) * slow if cut else timeline.time(0),
         segments=segments(timeline),
         kinds=Counter(slot.kind for slot in timeline.slots(0, timeline.count)),
         encoding=request.encoding,
         device=request.interpolator.describe(),
         notices=notices,
         found=found,
-        scenes=scenes_of(times, found.cuts, found.motion),
+        scenes=scenes_of(found.times, found.cuts, found.motion),
         steps=settings.steps,
+    )
+
+
+def _lay_grid(
+    found: FirstPass, rate: Fraction, slow: Fraction, span: Span | None
+) -> tuple[Timeline, Span | None]:
+    """Lay the grid over the film, or the whole film's grid over a span of it.
+
+    The second result says to what the other streams are cut: zero is the first picture's place.
+    """
+    foot = found.origin
+    times = [foot + (at - foot) * slow for at in found.times]
+    last, cuts = found.last_duration * slow, frozenset(found.cuts)
+    if span is None:
+        return Timeline(times, last, rate, cuts), None
+    skipped = max(0, ceil((span.start - foot) * slow * rate))
+    start = foot + skipped / rate
+    end = None if span.end is None else foot + (span.end - foot) * slow
+    film_end = times[-1] + last
+    if start >= min(film_end, end or film_end):
+        raise _nothing_there(span, found, rate)
+    zero = foot + (start - foot) / slow if skipped else span.start
+    return Timeline(times, last, rate, cuts, start, end), Span(zero, span.end)
+
+
+def _nothing_there(span: Span, found: FirstPass, rate: Fraction) -> UsageError:
+    end = found.times[-1] + found.last_duration
+    until = "its end" if span.end is None else f"{float(span.end):.3f} s"
+    return UsageError(
+        f"nothing is shown from {float(span.start):.3f} s to {until}",
+        f"the film runs from {float(found.origin):.3f} s to {float(end):.3f} s"
+        if span.start >= end or (span.end or end) <= found.origin
+        else f"that is shorter than a picture at {spell_rate(rate)} fps",
+        "give another --start or --end",
     )
 
 

@@ -33,6 +33,7 @@ from scenedetect import FrameTimecode
 from scenedetect.detectors import ContentDetector
 
 from filmcli.errors import InputError, UsageError
+from filmcli.timing import parse_clock
 
 THRESHOLD = 0.5
 """Unexplained share from which an interval can be a cut, unless the user names another."""
@@ -160,13 +161,7 @@ def _starts_in_json(told: Any) -> list[Fraction]:
 
 
 def _starts(text: str) -> list[Fraction]:
-    def seconds(line: str) -> Fraction:
-        total = Fraction(0)
-        for part in line.split(":"):
-            total = total * 60 + Fraction(part)
-        return total
-
-    return [seconds(line) for line in text.split()]
+    return [parse_clock(line) for line in text.split()]
 
 
 def _nearest(moment: Fraction, times: Sequence[Fraction]) -> int:

@@ -11,7 +11,7 @@ Constant and variable rates are one case. No float ever touches a time.
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -89,6 +89,16 @@ def _television_rate(value: Fraction, digits: int) -> Fraction:
 def spell_rate(rate: Fraction) -> str:
     """Return frames per second as people write it, at most three decimals: 60, 59.94, 23.976."""
     return f"{float(rate):.3f}".rstrip("0").rstrip(".")
+
+
+def parse_clock(text: str) -> Fraction:
+    """Read seconds or [h:]m:s, decimals allowed in the last part; ValueError for anything else."""
+    if not re.fullmatch(rf"(?:[0-9]{{1,6}}:){{0,2}}{_NUMBER}", text.strip()):
+        raise ValueError(f"{text[:40]!r} is no time")
+    total = Fraction(0)
+    for part in text.strip().split(":"):
+        total = total * 60 + Fraction(part)
+    return total
 
 
 def steady(
@@ -269,6 +279,18 @@ class Timeline:
     def count(self) -> int:
         """Output pictures: within half an output frame of the duration, at least one."""
         return max(1, floor(self.duration * self.rate + Fraction(1, 2)))
+
+    @property
+    def shown(self) -> tuple[int, int]:
+        """The half-open range of source pictures that are on screen in the outputs' time."""
+        end = self.time(0) + self.duration
+        return bisect_right(self.times, self.time(0)) - 1, bisect_left(self.times, end)
+
+    @property
+    def scenes(self) -> int:
+        """How many scenes the outputs show."""
+        first, last = self.shown
+        return 1 + sum(first < cut < last for cut in self.cuts)
 
     def time(self, k: int) -> Fraction:
         """Return the exact time of output `k`, in seconds on the source's clock."""

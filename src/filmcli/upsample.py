@@ -83,7 +83,7 @@ def upsample(path: str, settings: Settings | None = None, report: Report | None 
         make(request, plan, report)
     timeline = plan.timeline
     duration = timeline.count / timeline.rate
-    scenes = len(timeline.cuts) + 1
+    scenes = timeline.scenes
     seconds = time.monotonic() - started
     return Result(path, plan.output, timeline.count, duration, scenes, plan.kinds, seconds)
 
@@ -104,10 +104,11 @@ def _make(request: Request, plan: Plan, report: Report) -> None:
             request.info,
             request.encoding,
             timeline.rate,
-            timeline.times[0],
+            plan.begin,
             request.streams,
             job.temporary,
             tags={"comment": f"filmcli {request.key}"},
+            cut=plan.cut,
         )
         verify(job.temporary, timeline.count, timeline.rate, timeline.duration, request.streams)
         job.publish(settings.overwrite)
@@ -158,6 +159,8 @@ def _adaptation(request: Request, plan: Plan, report: Report) -> Iterator[Params
     cuts = [scene.first for scene in plan.scenes[1:]]
     recipe = recipe_of(request.weights, settings.steps)
     facts = key_facts(request.weights.sha256, recipe, cuts, settings.deinterlace)
+    if request.info.span:
+        facts = {**facts, "span": str(request.info.span)}
     with FilmAdapter(
         adaptable(request.weights, settings.device),
         request.info,

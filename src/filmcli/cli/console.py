@@ -222,9 +222,13 @@ def new_bar() -> Bar:
 def plan_lines(plan: Plan) -> Iterator[str]:
     """Say in a few lines what is going to happen."""
     info, timeline, encoding = plan.info, plan.timeline, plan.encoding
-    frames, scenes = len(timeline.times), len(timeline.cuts) + 1
+    first, last = timeline.shown
+    frames, scenes = last - first, timeline.scenes
     length = timeline.count / timeline.rate
-    source = spell_rate(frames / (timeline.times[-1] + timeline.last_duration - timeline.times[0]))
+    pictures = len(timeline.times)
+    source = spell_rate(
+        pictures / (timeline.times[-1] + timeline.last_duration - timeline.times[0])
+    )
     yield (
         f"{printable(info.path)}   {info.width}x{info.height} {info.layout.pix_fmt} "
         f"{info.color.matrix or 'untagged'}   {source} -> {spell_rate(timeline.rate)} fps   "
@@ -318,9 +322,9 @@ def _plan_facts(plan: Plan) -> dict[str, Any]:
         "width": plan.info.width,
         "height": plan.info.height,
         "rate": str(timeline.rate),
-        "source_frames": len(timeline.times),
+        "source_frames": timeline.shown[1] - timeline.shown[0],
         "frames": timeline.count,
-        "scenes": len(timeline.cuts) + 1,
+        "scenes": timeline.scenes,
         "segments": len(plan.segments),
         **{kind: plan.kinds[kind] for kind in ("keep", "make", "hold")},
         "device": plan.device,

@@ -14,12 +14,15 @@ from filmcli.cli import options
 from filmcli.cli.console import JsonTeller, Teller, library_warnings, machine_failure
 from filmcli.cli.inputs import films, refuse_collisions
 from filmcli.errors import FilmcliError, UsageError
+from filmcli.timing import parse_clock
 
 
 @click.command()
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...", type=click.Path())
 @click.option("-r", "--fps", metavar="RATE", help="60, 59.94, 24000/1001, 2x, 2.5x.  [default: 2x]")
 @click.option("--slow", metavar="N", help="Stretch time (and sound) N times instead.")
+@click.option("--start", metavar="TIME", help="Begin here: seconds or [h:]m:s.")
+@click.option("--end", metavar="TIME", help="End before this.")
 @click.option(
     "-o", "--output", type=click.Path(), help="A file, a folder/, or - for standard output."
 )
@@ -87,6 +90,8 @@ def _settings(asked: dict[str, Any]) -> dict[str, Any]:
         **asked,
         "ffmpeg_args": extra,
         "slow": _slow(asked["slow"]),
+        "start": _moment("--start", asked["start"]),
+        "end": _moment("--end", asked["end"]),
         "tile": _tile(asked["tile"]),
         "audio": asked["audio"] == "copy",
     }
@@ -112,6 +117,17 @@ def _slow(text: str | None) -> Fraction | None:
             f"--slow {text} makes no sense", "it is how many times slower", "try 2 or 4"
         )
     return slow
+
+
+def _moment(option: str, text: str | None) -> Fraction | None:
+    try:
+        return None if text is None else parse_clock(text)
+    except ValueError:
+        raise UsageError(
+            f"{option} {text} makes no sense",
+            "it is a time on the film's clock",
+            "give seconds, m:s or h:m:s, as 90, 1:30 or 0:01:30.5",
+        ) from None
 
 
 def _each(

@@ -11,9 +11,10 @@ import contextlib
 import logging
 import queue
 import re
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from fractions import Fraction
-from itertools import pairwise
+from itertools import chain, islice, pairwise
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -22,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from filmcli.errors import InputError, RenderError
-from filmcli.frames import Frame, VideoInfo
+from filmcli.frames import Frame, Span, VideoInfo
 from filmcli.video.pixels import EXACT_FLAGS, plan_pixels
 from filmcli.video.probe import read_packets, source_args
 from filmcli.video.process import Child, FileName, command
@@ -32,12 +33,17 @@ _log = logging.getLogger(__name__)
 THUMBNAIL_WIDTH = 160
 MAX_PICTURES = 24 * 3600 * 60
 """What is longer than a day at 60 fps (or six hours at 240) is taken for a film without an end."""
+_EARLIER_SECONDS = 3
+"""So much before a span reading starts: coding order may be a second ahead of time."""
 _JUMP_SECONDS = Fraction(1, 2)
 """A clock that falls back by more than this was restarted; by less, it is disorder."""
 _EARLY_SECONDS = Fraction(1, 2)
 _STILL_SECONDS = Fraction(1, 25)
 _TIME = re.compile(r"\[Parsed_showinfo_\d+ @ [^]]*\] n: *\d+ pts: *(-?\d+|NOPTS) ")
 _TIME_BASE = re.compile(r"\[Parsed_showinfo_\d+ @ [^]]*\] config in time_base: (\d+/\d+),")
+
+
+_Raw = tuple[Fraction, NDArray[np.uint8]]
 
 
 class Thumbnail(NamedTuple):
@@ -56,12 +62,15 @@ def decode(info: VideoInfo, first: int = 0, *, deinterlace: bool = True) -> Iter
     combs out of a film that is `info.interlaced`. Raises InputError if nothing decodes and
     RenderError if the decoder is killed; a damaged end only ends the frames early.
     """
-    film = _turned(_unwoven(info, _planar(info, _film(info)), deinterlace), info.rotation)
+
+    def shape(film: Any) -> Any:
+        return _turned(_unwoven(info, _planar(info, film), deinterlace), info.rotation)
+
     layout, width, height = info.layout, info.width, info.height
     plan = plan_pixels(info.source_pix_fmt, info.rotation)
     pix_fmt = plan.steps[-1] if plan.steps else info.source_pix_fmt
     size = layout.frame_bytes(width, height)
-    for time, buffer in _pull(info, film, pix_fmt, size, first):
+    for time, buffer in _pull(info, shape, pix_fmt, size, first):
         yield Frame(time, layout.split(buffer.data, width, height))
 
 
@@ -71,19 +80,42 @@ def thumbnails(info: VideoInfo, *, deinterlace: bool = True) -> Generator[Thumbn
     height = max(1, round(info.height * width / info.width))
     lying = info.rotation in (90, 270)
     size = (height, width) if lying else (width, height)
-    film = _unwoven(info, _film(info), deinterlace).filter("scale", *size, flags="area")
-    film = _turned(film.filter("format", "bgr24"), info.rotation)
+
+    def shape(film: Any) -> Any:
+        film = _unwoven(info, film, deinterlace).filter("scale", *size, flags="area")
+        return _turned(film.filter("format", "bgr24"), info.rotation)
+
     last = Fraction(0)
-    for time, buffer in _pull(info, film, "bgr24", width * height * 3, 0):
+    for time, buffer in _pull(info, shape, "bgr24", width * height * 3, 0):
         color = buffer.reshape(height, width, 3)
         last = time
         yield Thumbnail(time, _luma(color), color)
-    missing = (info.duration or 0) - last
+    until = info.duration or Fraction(0)
+    if info.span and info.span.end:
+        until = min(until, info.span.end)
+    missing = until - last
     if missing > _EARLY_SECONDS + 2 * (1 / info.rate if info.rate else _STILL_SECONDS):
         _log.warning(
             "%s ends early: its last picture is at %.3f s of %.3f s",
             info.path, last, info.duration,
         )  # fmt: skip
+
+
+def pictures(
+    info: VideoInfo, *, deinterlace: bool = True
+) -> Generator[NDArray[np.uint8], None, None]:
+    """The same frames as `decode` as 8-bit RGB, (H, W, 3), which is what a viewer sees.
+
+    ffmpeg converts them, with the film's own matrix and range. For measuring; nothing that is
+    written to a film comes from here.
+    """
+
+    def shape(film: Any) -> Any:
+        film = _unwoven(info, film, deinterlace).filter("format", "rgb24")
+        return _turned(film, info.rotation)
+
+    for _, buffer in _pull(info, shape, "rgb24", info.height * info.width * 3, 0):
+        yield buffer.reshape(info.height, info.width, 3)
 
 
 def last_duration(info: VideoInfo, times: Sequence[Fraction]) -> Fraction:
@@ -115,9 +147,20 @@ def _last_packet_duration(info: VideoInfo) -> Fraction | None:
     return duration * info.time_base if duration > 0 else None
 
 
-def _film(info: VideoInfo) -> Any:
+def seek_args(info: VideoInfo, seconds: Fraction) -> dict[str, Any]:
+    """ffmpeg input options that start reading a little before `seconds`, or at the beginning.
+
+    Only where the container has an index and a clock that nobody sets back.
+    """
+    early = seconds - _EARLIER_SECONDS
+    if early <= 0 or not {"mp4", "matroska"} & set(info.container.split(",")):
+        return {}
+    return {"ss": f"{float(early):.3f}", "noaccurate_seek": None}
+
+
+def _film(info: VideoInfo, seek: Mapping[str, Any]) -> Any:
     # Without re-made filter graphs a change of size in mid-film is scaled to the first size.
-    options = {"noautorotate": None, "reinit_filter": 0, **source_args()}
+    options = {"noautorotate": None, "reinit_filter": 0, **seek, **source_args()}
     return ffmpeg.input(FileName(info.path), **options)[str(info.stream.index)]
 
 
@@ -149,8 +192,40 @@ def _turned(film: Any, rotation: int) -> Any:
 
 
 def _pull(
+    info: VideoInfo, shape: Callable[[Any], Any], pix_fmt: str, size: int, first: int
+) -> Iterator[_Raw]:
+    """Times and raw pictures of `size` bytes, from frame `first` of the film (or its span) on."""
+    if info.span is None:
+        yield from _read(info, shape(_film(info, {})), pix_fmt, size, first)
+        return
+    # An index can lie: if reading starts behind the span, all that is before it is read instead.
+    for seek in (seek_args(info, info.span.start), {}):
+        with closing(_read(info, shape(_film(info, seek)), pix_fmt, size, 0)) as raw:
+            inside = _within(raw, info.span)
+            start = next(inside, None)
+            if seek and (start is None or start[0] > info.span.start):
+                continue
+            if start is not None:
+                yield from islice(chain([start], inside), first, None)
+            return
+
+
+def _within(raw: Iterable[_Raw], span: Span) -> Iterator[_Raw]:
+    """The picture on screen when `span` starts, and all up to the first one at its end."""
+    held = None
+    for at in raw:
+        if held is not None and at[0] > span.start:
+            yield held
+            if span.end is not None and held[0] >= span.end:
+                return
+        held = at
+    if held is not None:
+        yield held
+
+
+def _read(
     info: VideoInfo, film: Any, pix_fmt: str, size: int, first: int
-) -> Iterator[tuple[Fraction, NDArray[np.uint8]]]:
+) -> Generator[_Raw, None, None]:
     """Times and raw pictures of `size` bytes, from frame `first` on."""
     film = film.filter("showinfo", checksum=0)
     if first > 0:

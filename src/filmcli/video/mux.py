@@ -18,7 +18,8 @@ from typing import Any
 import ffmpeg
 
 from filmcli.errors import InputError, RenderError, VerifyError
-from filmcli.frames import VideoInfo
+from filmcli.frames import Span, VideoInfo
+from filmcli.video.decode import seek_args
 from filmcli.video.encode import Encoding
 from filmcli.video.probe import probe, read_report, read_ticks, source_args
 from filmcli.video.process import Child, FileName, ask, command
@@ -34,6 +35,13 @@ _LATE_SECONDS = 5
 _NUDGE = (Fraction(0), Fraction(1, 10**6))
 # Where the clock of an MPEG-TS was set back, sound goes on after its last packet, as pictures do.
 _UNBROKEN = "setts=ts='if(eq(N,0),PTS,PREV_OUTPTS+if(lt(PTS,PREV_INPTS),DURATION,PTS-PREV_INPTS))'"
+# A subtitle on screen at the cut begins there. One that is converted is left out: ffmpeg 5 loses
+# the last packet of a converted stream in setts.
+_CUT_SHORT = (
+    "noise=drop='lte(pts+duration,0)',"
+    "setts=pts='max(PTS,0)':dts='max(DTS,0)':duration='DURATION+min(PTS,0)'"
+)
+_LEFT_OUT = "noise=drop='lt(pts,0)'"
 _MARK = re.compile(r"\s*\[?filmcli ([0-9a-f]+)\]?\s*$")
 
 
@@ -46,12 +54,15 @@ def join(
     plan: StreamPlan,
     output: str,
     tags: Mapping[str, str],
+    cut: Span | None = None,
 ) -> None:
     """Write the film `output` from `segments`, pairs of a NUT file and its number of pictures.
 
     The segments lie in one folder under plain names. Picture k is shown at `start` + k / `rate`
     on the source's clock (as `decode` counts it). `tags` become metadata of the file; a comment
-    of the source's own is kept before ours. RenderError if ffmpeg fails.
+    of the source's own is kept before ours. Of a `cut` only that span of the other streams is
+    carried, and its start is the new film's zero, from which `start` is counted: whole packets of
+    what is copied, subtitles and chapters cut to it. RenderError if ffmpeg fails.
     """
     folder = os.path.dirname(os.path.abspath(segments[0][0]))
     new = ffmpeg.input(
@@ -61,16 +72,18 @@ def join(
         protocol_whitelist="file,pipe",
         itsoffset=_seconds(start),
     )
+    zero = info.start_time + (cut.start if cut else 0)
     old = ffmpeg.input(
         FileName(os.path.abspath(info.path)),
-        itsoffset=_seconds(_NUDGE[info.container.startswith("mpeg")] - info.start_time),
+        itsoffset=_seconds(_NUDGE[info.container.startswith("mpeg")] - zero),
+        **(seek_args(info, cut.start) if cut else {}),
         **source_args(),
     )
     covers = _covers(info, plan, output, folder)
     if covers:
         mapped = tuple(item for item in plan.carried if not item.stream.is_attached_picture)
         plan = replace(plan, carried=mapped)
-    film = _output(new, old, info, encoding, plan, output, rate, start)
+    film = _output(new, old, info, encoding, plan, output, rate, start, cut)
     words = [*EXPERIMENTAL, *covers, *_tag_words(info, tags)]
     args = command(film, "-loglevel", "warning", "-copyts", *words)
     with Child(args, stdin=True, cwd=folder, writes=output) as child:
@@ -100,7 +113,7 @@ def _seconds(value: Fraction) -> str:
 
 def _output(
     new: Any, old: Any, info: VideoInfo, encoding: Encoding, plan: StreamPlan, output: str,
-    rate: Fraction, start: Fraction,
+    rate: Fraction, start: Fraction, cut: Span | None,
 ) -> Any:  # fmt: skip
     # Metadata comes from the source even if no stream does: an optional stream that is not there.
     others = [old[str(item.stream.index)] for item in plan.carried] or [old["d:999?"]]
@@ -109,12 +122,16 @@ def _output(
     words: dict[str, Any] = {"c": "copy", "map_metadata": 1, "fflags": "+bitexact"}
     words["map_chapters"] = 1 if plan.stretch == 1 else -1
     for at, item in enumerate(plan.carried, start=1):
-        words |= _coder_words(at, item, plan.stretch, start)
+        words |= _coder_words(at, item, plan.stretch, start, cut)
         if info.container.startswith("mpeg") and words.get(f"c:{at}", "copy") == "copy":
             words |= {f"bsf:{at}": _UNBROKEN} if item.stream.kind == "audio" else {}
+        if cut and not item.stream.is_attached_picture:
+            words |= _cut_words(at, item)
     own = {"language": info.stream.language, "title": info.stream.title}
     # A name for the first video only: -map_metadata for streams would unname all the others.
     # Only a statement: it makes Matroska's default duration exact, its ticks are milliseconds.
+    if cut and cut.end is not None:
+        words["t"] = _seconds((cut.end - cut.start) * plan.stretch)
     words["r:v:0"] = f"{rate.numerator}/{rate.denominator}"
     if named := [f"{key}={value}" for key, value in own.items() if value]:
         words["metadata:s:v:0"] = named
@@ -156,18 +173,35 @@ def _covers(info: VideoInfo, plan: StreamPlan, output: str, folder: str) -> list
     return words
 
 
-def _coder_words(at: int, item: Carried, stretch: Fraction, start: Fraction) -> dict[str, str]:
-    words = {}
+def _coder_words(
+    at: int, item: Carried, stretch: Fraction, start: Fraction, cut: Span | None
+) -> dict[str, str]:
+    words, steps = {}, []
     if item.coder != "copy":
         words[f"c:{at}"] = item.coder
+        if item.stream.kind == "audio" and cut:
+            until = "" if cut.end is None else f":{_seconds(cut.end - cut.start)}"
+            steps.append(f"atrim=0{until}")
     if item.stream.kind == "audio" and stretch != 1:
-        words[f"filter:{at}"] = _stretched(stretch, start + (item.start - start) * stretch)
+        # Where the film is cut, its zero is what stays in place; else its first picture is.
+        begin = max(item.start - cut.start, Fraction(0)) if cut else item.start - start
+        fixed = Fraction(0) if cut else start
+        steps += _stretched(stretch, fixed + begin * stretch)
+    if steps:
+        words[f"filter:{at}"] = ",".join(steps)
     if item.coder in ("aac", "libmp3lame", "libopus"):
         words[f"b:{at}"] = "256k"
     return words
 
 
-def _stretched(stretch: Fraction, start: Fraction) -> str:
+def _cut_words(at: int, item: Carried) -> dict[str, str]:
+    """Words that leave out what lies before the new film's zero."""
+    if item.stream.kind == "subtitle":
+        return {f"bsf:{at}": _CUT_SHORT if item.coder == "copy" else _LEFT_OUT}
+    return {f"copypriorss:{at}": "0"}
+
+
+def _stretched(stretch: Fraction, start: Fraction) -> list[str]:
     """Audio filters that draw time out by `stretch` and let the sound begin at `start` seconds."""
     tempo, steps = 1 / stretch, ["aresample=async=1000"]  # gaps become silence
     while tempo < Fraction(1, 2):  # the slowest that one atempo filter goes
@@ -175,7 +209,7 @@ def _stretched(stretch: Fraction, start: Fraction) -> str:
         tempo *= 2
     steps.append(f"atempo={float(tempo):.9f}")
     # atempo leaves the time of the first sample as it was.
-    return ",".join([*steps, f"asetpts=({_seconds(start)}+NB_CONSUMED_SAMPLES/SR)/TB"])
+    return [*steps, f"asetpts=({_seconds(start)}+NB_CONSUMED_SAMPLES/SR)/TB"]
 
 
 def _tag_words(info: VideoInfo, tags: Mapping[str, str]) -> list[str]:
