@@ -14,10 +14,10 @@ import torch
 from torch import nn
 
 from filmcli.adaptation.film import FilmAdapter, adaptable, recipe_of
-from filmcli.adaptation.lessons import Questions, Score
+from filmcli.adaptation.lessons import Questions
 from filmcli.adaptation.scene import Recipe, SceneAdaptation, scenes_of
 from filmcli.adaptation.store import Writer, adapted_path, find, is_ours, key_facts
-from filmcli.frames import Layout, Planes
+from filmcli.frames import Frame, Layout, Planes
 from filmcli.network.film import CONFIGS, Film, FilmConfig
 from filmcli.network.interpolator import Interpolator
 from filmcli.network.weights import Weights
@@ -88,7 +88,7 @@ def test_each_scene_is_adapted_from_its_own_frames(film: str, net: Film) -> None
     for result in (results[0], results[2]):
         assert result.before is not None
         assert result.after is not None
-        assert result.after.doubled > result.before.doubled + 1
+        assert result.after > result.before + 1
     assert params is not None
     for name, delta in (results[2].deltas or {}).items():
         own = net.get_parameter(name)
@@ -153,7 +153,7 @@ def test_another_key_or_another_file_is_of_no_use(tmp_path: Path) -> None:
     path.write_text("no tensors")
     assert find(str(path), "key") is None
     assert not is_ours(str(path))
-    result = SceneAdaptation(0, 5, None, Score(30.0, 31.0), None, 0.5, "no motion")
+    result = SceneAdaptation(0, 5, None, 30.0, None, 0.5, "no motion")
     with Writer(str(path), "key") as writer:
         writer.add(result)
         writer.done()

@@ -19,7 +19,10 @@ def test_subsets_are_what_they_say(params: dict[str, torch.Tensor]) -> None:
     names = {name: set(subset(params, name).start) for name in SUBSETS}
     assert names["all"] == set(params)
     assert names["fusion"] == {name for name in params if name.startswith("fuse.")}
-    assert names["tail"] < names["fusion"]
+    assert names["tail"] < names["fusion"] < names["late"]
+    assert {name for name in params if name not in names["late"]} == {
+        name for name in params if name.startswith("extract.")
+    }
     assert "fuse.output_conv.bias" in names["tail"]
     # four predictors, two convolutions each, weight and bias
     assert len(names["heads"]) == 16

@@ -7,7 +7,9 @@ dropped at the cut; the network itself is never changed.
 
     inner.py     the inner loop: parameters in, parameters out; the same for test time and training
     subsets.py   which parameters adapt, and low-rank adapters beside frozen ones
+    making.py    frames made by a network of which a part changes; the rest's work is done once
     lessons.py   what is asked of the network: the doubled gap and the cycle
+    gate.py      whether what was adapted may be used
     support.py   which triplets of a scene teach, which are held out, where they are cropped
     scene.py     all of it for one scene, with the gate that does no harm
 """

@@ -10,20 +10,15 @@ at the right one but costs three passes.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from filmcli.adaptation.inner import Params
-from filmcli.adaptation.subsets import only_in
+from filmcli.adaptation.making import Making
 from filmcli.losses import charbonnier
-from filmcli.network.film import Film, FlowPyramids, FramePyramids
-
-Make = Callable[[Params], Tensor]
-"""How one batch of frames `(B, 3, H, W)` is made by the network with these parameters."""
 
 
 class Triplets(NamedTuple):
@@ -41,51 +36,57 @@ class Triplets(NamedTuple):
 
 
 class Questions(NamedTuple):
-    """How much each question weighs in the loss; one of weight 0 is not asked."""
+    """How much each question weighs in the loss or the score; one of weight 0 is not asked."""
 
     doubled: float = 1.0
     cycle: float = 1.0
 
 
-class Score(NamedTuple):
-    """Mean over triplets of the PSNR, in dB, of the answers to each question."""
+class _Answers:
+    """The questions put to a batch of triplets, with all that will not change done."""
 
-    doubled: float
-    cycle: float
+    def __init__(self, making: Making, triplets: Triplets, questions: Questions) -> None:
+        self._making = making
+        self._phase = triplets.phase
+        left, middle, right, phase, _ = triplets
+        half = torch.full_like(phase, 0.5)
+        if questions.doubled:
+            self._doubled = making.between(left, right, phase)
+        if questions.cycle:
+            self._before = making.between(left, middle, half)
+            self._after = making.between(middle, right, half)
+
+    def doubled(self, params: Params) -> Tensor:
+        """Return the middle frames made from their neighbours."""
+        return self._doubled(params)
+
+    def cycle(self, params: Params, *, clamped: bool = False) -> Tensor:
+        """Return the middle frames made from made frames, which are `clamped` as shown ones are."""
+        before, after = self._before(params), self._after(params)
+        if clamped:
+            before, after = before.clamp(0, 1), after.clamp(0, 1)
+        return self._making.anew(before, after, self._phase, params)
 
 
 class Lesson:
-    """A batch of triplets put to a network, of which only the parameters `names` will change.
-
-    What the frozen part computes of the frames is computed once, here.
-    """
+    """A batch of triplets put to a network, of which only the parameters `names` will change."""
 
     def __init__(
         self, net: nn.Module, triplets: Triplets, questions: Questions, names: Sequence[str]
     ) -> None:
-        self._net = net
         self._triplets = triplets
         self._questions = questions
-        left, middle, right, phase, _ = triplets
-        half = torch.full_like(phase, 0.5)
-        if questions.doubled:
-            self._doubled = making(net, left, right, phase, names)
-        if questions.cycle:
-            self._before = making(net, left, middle, half, names)
-            self._after = making(net, middle, right, half, names)
+        self._answers = _Answers(Making(net, names), triplets, questions)
 
     def loss(self, params: Params) -> Tensor:
         """Return the weighted loss of the answers, a scalar."""
         total = torch.zeros((), device=self._triplets.phase.device)
         if self._questions.doubled:
-            total = total + self._questions.doubled * self._error(self._doubled(params))
+            made = self._answers.doubled(params)
+            total = total + self._questions.doubled * self._error(made)
         if self._questions.cycle:
-            again = functional_call(
-                self._net,
-                dict(params),
-                (self._before(params), self._after(params), self._triplets.phase),
-            )
-            total = total + self._questions.cycle * self._error(again)
+            made = self._answers.cycle(params)
+            total = total + self._questions.cycle * self._error(made)
         return total
 
     def _error(self, made: Tensor) -> Tensor:
@@ -93,61 +94,47 @@ class Lesson:
         return charbonnier(inside(made, margin), inside(self._triplets.middle, margin))
 
 
-def making(
-    net: nn.Module, left: Tensor, right: Tensor, phase: Tensor, names: Sequence[str]
-) -> Make:
-    """Return how the frame at `phase` is made, with all that does not depend on `names` done."""
-    if isinstance(net, Film) and only_in("fuse", names):
-        front = _front(net, left, right)
-
-        def fuse(params: Params) -> Tensor:
-            own = {name.removeprefix("fuse."): value for name, value in params.items()}
-            made: Tensor = functional_call(net.fuse, own, (*front, phase))
-            return made
-
-        return fuse
-    return lambda params: functional_call(net, dict(params), (left, right, phase))
-
-
-@torch.no_grad()
-def _front(
-    net: Film, left: Tensor, right: Tensor
-) -> tuple[FramePyramids, FramePyramids, FlowPyramids]:
-    left_pyramids, right_pyramids = net.features(left), net.features(right)
-    return left_pyramids, right_pyramids, net.flows(left_pyramids, right_pyramids)
-
-
 class Exam:
-    """Triplets that a network is scored by, of which only the parameters `names` will change.
+    """Triplets that a network is scored by, of which only the parameters `names` will change."""
 
-    As for a lesson, what the frozen part computes of the frames is computed once.
-    """
-
-    def __init__(self, net: nn.Module, triplets: Sequence[Triplets], names: Sequence[str]) -> None:
-        self._net = net
+    def __init__(
+        self,
+        net: nn.Module,
+        triplets: Sequence[Triplets],
+        questions: Questions,
+        names: Sequence[str],
+    ) -> None:
         self._triplets = triplets
-        self._makes = []
-        for left, middle, right, phase, _ in triplets:
-            half = torch.full_like(phase, 0.5)
-            self._makes.append(
-                (
-                    making(net, left, right, phase, names),
-                    making(net, left, middle, half, names),
-                    making(net, middle, right, half, names),
-                )
-            )
+        self._questions = questions
+        making = Making(net, names)
+        self._answers = [_Answers(making, each, questions) for each in triplets]
 
     @torch.no_grad()
-    def score(self, params: Params) -> Score:
-        """Return how well both questions are answered with `params`, the mean over triplets."""
-        doubled: list[float] = []
-        cycle: list[float] = []
-        for (_, middle, _, phase, margin), makes in zip(self._triplets, self._makes, strict=True):
-            middle_made, before, after = (make(params).clamp(0, 1) for make in makes)
-            again = functional_call(self._net, dict(params), (before, after, phase)).clamp(0, 1)
-            for values, made in ((doubled, middle_made), (cycle, again)):
-                values.extend(decibels(inside(made, margin), inside(middle, margin)))
-        return Score(sum(doubled) / len(doubled), sum(cycle) / len(cycle))
+    def scores(self, params: Params) -> list[float]:
+        """Return the PSNR of the answers with `params` in dB, for each triplet.
+
+        That of both questions is their mean, by their weights.
+        """
+        found: list[float] = []
+        for triplets, answers in zip(self._triplets, self._answers, strict=True):
+            total = [0.0] * len(triplets.phase)
+            for weight, made in self._asked(answers, params):
+                score = decibels(
+                    inside(made.clamp(0, 1), triplets.margin),
+                    inside(triplets.middle, triplets.margin),
+                )
+                total = [old + weight * new for old, new in zip(total, score, strict=True)]
+            found.extend(value / sum(self._questions) for value in total)
+        return found
+
+    def _asked(self, answers: _Answers, params: Params) -> list[tuple[float, Tensor]]:
+        doubled, cycle = self._questions
+        asked = []
+        if doubled:
+            asked.append((doubled, answers.doubled(params)))
+        if cycle:
+            asked.append((cycle, answers.cycle(params, clamped=True)))
+        return asked
 
 
 def decibels(made: Tensor, truth: Tensor) -> list[float]:

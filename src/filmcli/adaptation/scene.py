@@ -1,8 +1,7 @@
 """One scene: choose lessons, adapt, and keep the result only if held-out frames say so.
 
-The held-out triplets are never a lesson. Both questions are put to them before and after: at the
-doubled gap, and at the true one by the cycle. Adapted weights that fail, or are not finite, are
-dropped, and the scene is made with the base weights.
+The held-out triplets are never a lesson; they are scored before and after. Adapted weights that
+fail, or are not finite, are dropped, and the scene is made with the base weights.
 """
 
 from __future__ import annotations
@@ -13,12 +12,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
+from statistics import fmean
 
 import torch
 from torch import Tensor, nn
 
+from filmcli.adaptation.gate import DIVERGED, judging, verdict
 from filmcli.adaptation.inner import RULES, Loss, Params, Rates, adapt
-from filmcli.adaptation.lessons import Exam, Lesson, Questions, Score, Triplets
+from filmcli.adaptation.lessons import Exam, Lesson, Questions, Triplets
 from filmcli.adaptation.subsets import Space, subset
 from filmcli.adaptation.support import SMALLEST_CROP_PX, Choice, choose, gather, stack
 
@@ -32,7 +33,7 @@ class Recipe:
     With `rates`, the parameters they name adapt by them; without, those of `subset` by
     `learning_rate`.
     A step sees `batch` of the `support` triplets, the next step the next ones. The gate asks for
-    `margin_db` more on the mean of both questions, and on neither for less.
+    `margin_db` more.
     """
 
     steps: int = 1
@@ -44,9 +45,9 @@ class Recipe:
     questions: Questions = CYCLE
     support: int = 12
     batch: int = 6
-    held_out: int = 3
+    held_out: int = 5
     crop_px: int = 192
-    margin_db: float = 0.03
+    margin_db: float = 0.05
     seed: int = 0
 
     def spelled(self) -> str:
@@ -80,15 +81,15 @@ def scenes_of(
 class SceneAdaptation:
     """What adaptation gave one scene: `deltas` to add to the weights, None for the base weights.
 
-    `before` and `after` are scores on the held-out triplets, None if it did not come to that;
-    `why` says in words why base weights are used, and is empty where they are not.
+    `before` and `after` are mean PSNRs on the held-out triplets, in dB, None if it did not come to
+    that; `why` says in words why base weights are used, and is empty where they are not.
     """
 
     scene: int
     frames: int
     deltas: dict[str, Tensor] | None = None
-    before: Score | None = None
-    after: Score | None = None
+    before: float | None = None
+    after: float | None = None
     seconds: float = 0.0
     why: str = ""
 
@@ -103,35 +104,54 @@ def adapt_scene(
     the recipe alone.
     """
     started = time.monotonic()
-    frames = scene.last - scene.first
+    found = _lessons(scene, frame_at, recipe)
+    base = SceneAdaptation(scene.number, scene.last - scene.first)
+    result = (
+        replace(base, why=found) if isinstance(found, str) else _fitted(net, *found, recipe, base)
+    )
+    return replace(result, seconds=time.monotonic() - started)
 
-    def base(why: str, before: Score | None = None, after: Score | None = None) -> SceneAdaptation:
-        seconds = time.monotonic() - started
-        return SceneAdaptation(scene.number, frames, None, before, after, seconds, why)
 
+def _lessons(
+    scene: Scene, frame_at: Callable[[int], Tensor], recipe: Recipe
+) -> tuple[list[Triplets], list[Triplets]] | str:
+    """Return the support and the held-out triplets, or in words why there are none."""
     if recipe.steps == 0:
-        return base("no steps")
+        return "no steps"
     choice = choose(
         scene.times, scene.motion, (scene.first, scene.last), recipe.support, recipe.held_out
     )
     if isinstance(choice, str):
-        return base(choice)
+        return choice
     support, held_out = _triplets(choice, scene, frame_at, recipe)
     if not support or not held_out:
-        return base("no even motion")
+        return "no even motion"
     if min(support[0].left.shape[-2:]) < SMALLEST_CROP_PX:
-        return base("too small")
-    exam = Exam(net, held_out, adapting(net, recipe))
-    before = exam.score({})
+        return "too small"
+    return support, held_out
+
+
+def _fitted(
+    net: nn.Module,
+    support: Sequence[Triplets],
+    held_out: Sequence[Triplets],
+    recipe: Recipe,
+    base: SceneAdaptation,
+) -> SceneAdaptation:
+    """Return `base` with what was learned of `support`, if `held_out` says that it is better."""
+    exam = Exam(net, held_out, judging(recipe.questions), adapting(net, recipe))
+    before = exam.scores({})
     deltas = fit(net, support, recipe)
-    if not all(bool(torch.isfinite(delta).all()) for delta in deltas.values()):
-        return base("diverged", before)
-    after = exam.score(applied(net, deltas))
-    seconds = time.monotonic() - started
+    finite = all(bool(torch.isfinite(delta).all()) for delta in deltas.values())
+    after = exam.scores(applied(net, deltas)) if finite else [math.nan]
     why = verdict(before, after, recipe.margin_db)
-    if why:
-        return base(why, before, after)
-    return SceneAdaptation(scene.number, frames, deltas, before, after, seconds)
+    return replace(
+        base,
+        deltas=None if why else deltas,
+        before=fmean(before),
+        after=None if why == DIVERGED else fmean(after),
+        why=why,
+    )
 
 
 def fit(net: nn.Module, support: Sequence[Triplets], recipe: Recipe) -> dict[str, Tensor]:
@@ -140,9 +160,13 @@ def fit(net: nn.Module, support: Sequence[Triplets], recipe: Recipe) -> dict[str
     The deltas are rounded to float16 here and nowhere else, so that stored ones are the same.
     """
     space, loss = course(net, support, recipe)
-    rates = recipe.rates or [dict.fromkeys(space.start, recipe.learning_rate)]
     values = adapt(
-        loss, space.start, rates, recipe.steps, rule=RULES[recipe.rule], pull=recipe.pull
+        loss,
+        space.start,
+        rates_of(recipe, space),
+        recipe.steps,
+        rule=RULES[recipe.rule],
+        pull=recipe.pull,
     )
     base, params = space.weights(space.start), space.weights(values)
     return {name: (params[name] - base[name]).half() for name in params}
@@ -167,6 +191,16 @@ def course(net: nn.Module, support: Sequence[Triplets], recipe: Recipe) -> tuple
     return space, loss
 
 
+def rates_of(recipe: Recipe, space: Space) -> Rates:
+    """Return the recipe's rates, those of single weights beside the values they are for."""
+    if not recipe.rates:
+        return [dict.fromkeys(space.start, recipe.learning_rate)]
+    return [
+        {name: torch.as_tensor(rate).to(space.start[name]) for name, rate in of_step.items()}
+        for of_step in recipe.rates
+    ]
+
+
 def space_of(net: nn.Module, recipe: Recipe) -> Space:
     """Return where the inner loop walks: what the rates name, or the recipe's subset."""
     params = {name: parameter.detach() for name, parameter in net.named_parameters()}
@@ -185,16 +219,6 @@ def applied(net: nn.Module, deltas: Params) -> dict[str, Tensor]:
     """Return the parameters of `net` that have one of `deltas`, with it added."""
     own = dict(net.named_parameters())
     return {name: own[name].detach() + delta.to(own[name]) for name, delta in deltas.items()}
-
-
-def verdict(before: Score, after: Score, margin_db: float) -> str:
-    """Return in words why adapted weights must not be used; "" if they may."""
-    if not all(map(math.isfinite, after)):
-        return "diverged"
-    gains = [new - old for new, old in zip(after, before, strict=True)]
-    if min(gains) < 0 or sum(gains) / len(gains) < margin_db:
-        return "no gain on held-out frames"
-    return ""
 
 
 def _triplets(

@@ -18,7 +18,6 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from filmcli import __version__
-from filmcli.adaptation.lessons import Score
 from filmcli.adaptation.scene import Recipe, SceneAdaptation
 
 FORMAT = "filmcli-adapted-1"
@@ -37,12 +36,11 @@ class Stored:
     def scene(self, number: int) -> SceneAdaptation:
         """Return what was found of scene `number`."""
         facts = self._scenes[number]
-        scores = {name: facts[name] and Score(*facts[name]) for name in ("before", "after")}
         prefix = f"{number}/"
         with safe_open(self._path, "pt") as file:
             names = [key for key in file.keys() if key.startswith(prefix)]  # noqa: SIM118
             deltas = {key.removeprefix(prefix): file.get_tensor(key) for key in names}
-        return SceneAdaptation(**{**facts, **scores, "deltas": deltas or None})
+        return SceneAdaptation(**{**facts, "deltas": deltas or None})
 
 
 def adapted_path(film: str) -> str:

@@ -1,4 +1,4 @@
-"""Which parameters adapt: the whole network, its fusion, its flow heads, or low-rank adapters.
+"""Which parameters adapt: the whole network, parts of it, or low-rank adapters beside it.
 
 A `Space` is where the inner loop walks: `start` are the values it begins with, `weights` turns
 such values into parameters for the network. For a plain subset they are the parameters
@@ -19,6 +19,8 @@ from filmcli.adaptation.inner import Params
 
 SUBSETS = {
     "all": re.compile(""),
+    # All but the extractor, so that features of known frames are computed once.
+    "late": re.compile(r"(predict_flow|fuse)\."),
     "fusion": re.compile(r"fuse\."),
     # The decoder's two finest levels and the output.
     "tail": re.compile(r"fuse\.(convs\.[23]|output_conv)\."),
@@ -26,6 +28,10 @@ SUBSETS = {
     "heads": re.compile(r"predict_flow\.(_predictor|_predictors\.\d)\._convs\.[34]\."),
 }
 """Names of the subsets of FILM's parameters, and the parameters they mean."""
+
+ADAPTERS = "adapters"
+"""Name of the space of low-rank adapters, of rank `RANK`."""
+RANK = 4
 
 
 class Space(NamedTuple):
@@ -36,10 +42,12 @@ class Space(NamedTuple):
 
 
 def subset(params: Params, name: str) -> Space:
-    """Return the space of the parameters that the subset `name` means.
+    """Return the space of the parameters that the subset `name` means, or of the adapters.
 
     Raises KeyError for an unknown name, ValueError if the network has no such parameters.
     """
+    if name == ADAPTERS:
+        return low_rank(params, RANK)
     chosen = {key: value for key, value in params.items() if SUBSETS[name].match(key)}
     if not chosen:
         raise ValueError(f"the network has no parameters in the subset '{name}'")
@@ -70,6 +78,6 @@ def low_rank(params: Params, rank: int, seed: int = 0) -> Space:
     return Space(start, weights)
 
 
-def only_in(prefix: str, names: Sequence[str]) -> bool:
-    """True if all of `names` lie in the module called `prefix`."""
-    return all(name.startswith(f"{prefix}.") for name in names)
+def only_in(modules: Sequence[str], names: Sequence[str]) -> bool:
+    """True if all of `names` lie in one of `modules`."""
+    return all(name.split(".", 1)[0] in modules for name in names)

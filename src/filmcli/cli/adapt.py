@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from filmcli.adaptation.film import FilmSettings
     from filmcli.adaptation.scene import SceneAdaptation
 
-_HEAD = "scene   frames   doubled gap, dB       cycle, dB          seconds"
+_HEAD = "scene   frames   held-out, dB       seconds"
 
 
 @click.command()
@@ -26,6 +26,7 @@ _HEAD = "scene   frames   doubled gap, dB       cycle, dB          seconds"
 @options.steps(default=1)
 @options.weights
 @options.cuts
+@options.dedupe
 @options.deinterlace
 @options.device
 @options.as_json
@@ -36,9 +37,9 @@ def adapt(inputs: tuple[str, ...], as_json: bool, **asked: Any) -> int:
     filmcli adapt in.mp4 --steps 1    a table, and in.adapted.safetensors
     filmcli adapt                     the films of this folder, or a built-in one
 
-    The scores are of frames that the film has and adaptation did not see: made from their
-    neighbours (doubled gap), and from frames half-way to them (cycle). A scene that does not gain
-    on both keeps the weights it had. `filmcli upsample --steps N` uses what was written.
+    The scores are of frames that the film has and adaptation did not see, made from their
+    neighbours. A scene that does not gain keeps the weights it had. `filmcli upsample --steps N`
+    uses what was written.
     """
     from filmcli.adaptation.film import FilmSettings
 
@@ -123,11 +124,13 @@ class _JsonTable(_Table):
 
 
 def _row(scene: SceneAdaptation) -> str:
-    columns = [f"{scene.scene + 1:5d}", f"{scene.frames:6d}"]
-    for which in range(2):
-        scores = [f"{score[which]:.2f}" for score in (scene.before, scene.after) if score]
-        columns.append(f"{' -> '.join(scores):18s}")
-    columns.append(f"{scene.seconds:7.1f}")
+    scores = [f"{score:.2f}" for score in (scene.before, scene.after) if score is not None]
+    columns = [
+        f"{scene.scene + 1:5d}",
+        f"{scene.frames:6d}",
+        f"{' -> '.join(scores):16s}",
+        f"{scene.seconds:7.1f}",
+    ]
     columns.append(f"base weights: {scene.why}" if scene.deltas is None else "adapted")
     return "   ".join(columns)
 

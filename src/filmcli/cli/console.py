@@ -159,7 +159,7 @@ class Teller:
             scene = event.scene
             words = scene.why and f"not adapted, {scene.why}"
             if scene.before and scene.after:
-                scores = f"{scene.before.doubled:.2f} -> {scene.after.doubled:.2f} dB on held-out"
+                scores = f"{scene.before:.2f} -> {scene.after:.2f} dB on held-out"
                 words = f"{words or 'adapted'}: {scores} frames, {scene.seconds:.1f}s"
             place = f"scene {scene.scene + 1}/{event.scenes}"
             click.echo(f"filmcli: {printable(event.source)} {place} {words}", err=True)
@@ -310,8 +310,7 @@ def scene_facts(scene: SceneAdaptation) -> dict[str, Any]:
     """Return what is told of a scene's adaptation to programs."""
     facts = {**vars(scene), "kept": scene.deltas is not None}
     del facts["deltas"]
-    scores = {name: facts[name] and facts[name]._asdict() for name in ("before", "after")}
-    return facts | scores
+    return facts
 
 
 def _plan_facts(plan: Plan) -> dict[str, Any]:

@@ -11,6 +11,7 @@ source frame alone, `flows` on an interval, `fuse` on a phase inside it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +21,9 @@ from filmcli.network.flow import FlowEstimator, FlowPyramids
 from filmcli.network.fusion import Fusion, Head, Synthesis
 from filmcli.network.pyramids import image_pyramid
 
-__all__ = ["CONFIGS", "Film", "FilmConfig", "FlowPyramids", "FramePyramids", "Synthesis"]
+__all__ = [
+    "CONFIGS", "Film", "FilmConfig", "FlowPyramids", "FramePyramids", "Stages", "Synthesis",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -122,3 +125,15 @@ class Film(nn.Module):
         left_pyramids, right_pyramids = self.features(left), self.features(right)
         flows = self.flows(left_pyramids, right_pyramids)
         return self.fuse(left_pyramids, right_pyramids, flows, phase)  # type: ignore[no-any-return]
+
+
+class Stages(nn.Module):
+    """Lets one `functional_call` reach any of a network's stages; parameters begin with "net."."""
+
+    def __init__(self, net: Film) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, stage: str, *inputs: Any) -> Any:
+        """Return what the stage of this name ("features", "flows", "fuse") makes of `inputs`."""
+        return getattr(self.net, stage)(*inputs)

@@ -15,12 +15,12 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from filmcli.errors import MachineError, RenderError, UsageError
 from filmcli.frames import Color, Layout, Planes
 from filmcli.network import color as colors
-from filmcli.network.film import CONFIGS, Film, FilmConfig, FramePyramids
+from filmcli.network.film import CONFIGS, Film, FilmConfig, FramePyramids, Stages
 from filmcli.network.machine import (
     choose_device,
     choose_precision,
@@ -47,17 +47,6 @@ class _Source:
     params: Params | None
     rgb: Tensor
     pyramids: FramePyramids | None
-
-
-class _Stages(nn.Module):
-    """Lets one `functional_call` reach any of the network's stages."""
-
-    def __init__(self, net: Film) -> None:
-        super().__init__()
-        self.net = net
-
-    def forward(self, stage: str, *inputs: Any) -> Any:
-        return getattr(self.net, stage)(*inputs)
 
 
 class Interpolator:
@@ -216,7 +205,7 @@ class Interpolator:
         # (19 to 16 channels at 640x384: 8.3 ms against 17.2), and what tensor cores want.
         self._net = net.to(self._device, dtype)
         self._net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._stages = _Stages(self._net)
+        self._stages = Stages(self._net)
         self._dtype = dtype
         self._adapted = None
         self._held = []

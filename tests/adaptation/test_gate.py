@@ -1,0 +1,77 @@
+"""What may be used of what was adapted."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from filmcli.adaptation.gate import judging, mean_and_error, verdict
+from filmcli.adaptation.lessons import Questions
+
+MARGIN = 0.05
+REFUSED = "no gain on held-out frames"
+
+scores = st.lists(st.floats(10, 60), min_size=1, max_size=8)
+gains = st.lists(st.floats(-3, 3), min_size=1, max_size=8)
+
+
+@pytest.mark.parametrize(
+    ("gains", "why"),
+    [
+        ([0.06, 0.06, 0.06], ""),
+        ([0.04, 0.04, 0.04], REFUSED),  # under the margin
+        ([0.06], ""),
+        ([1.0, -0.4, -0.4], REFUSED),  # 0.07 on the mean, with an error of 0.38
+        ([1.0, 0.4, 0.2], ""),
+        ([0.5, math.nan, 0.5], "diverged"),
+        ([0.5, math.inf], "diverged"),
+    ],
+)
+def test_a_gain_must_rise_above_margin_and_noise(gains: list[float], why: str) -> None:
+    assert verdict([30.0] * len(gains), [30 + gain for gain in gains], MARGIN) == why
+
+
+def test_mean_and_error_by_hand() -> None:
+    # around the mean 0.3: 0.1² + 0.1² + 0.2² = 0.06, and 0.05² that is always there
+    mean, error = mean_and_error([0.2, 0.2, 0.5])
+    assert mean == pytest.approx(0.3)
+    assert error == pytest.approx(math.sqrt(0.0625 / 3) / math.sqrt(3))
+
+
+@given(before=scores, losses=gains)
+def test_a_scene_never_loses_what_is_judged(before: list[float], losses: list[float]) -> None:
+    after = [score + losses[i % len(losses)] for i, score in enumerate(before)]
+    if not verdict(before, after, MARGIN):
+        assert sum(after) - sum(before) >= (MARGIN - 1e-9) * len(before)
+
+
+@given(gains=gains, more=st.floats(0, 3))
+def test_gaining_more_everywhere_never_closes_the_gate(gains: list[float], more: float) -> None:
+    before = [30.0] * len(gains)
+    if not verdict(before, [30 + gain for gain in gains], MARGIN):
+        assert not verdict(before, [30 + gain + more + 1e-6 for gain in gains], MARGIN)
+
+
+@given(gains=gains, order=st.randoms(use_true_random=False))
+def test_the_order_of_the_triplets_does_not_matter(gains: list[float], order: object) -> None:
+    mixed = list(gains)
+    order.shuffle(mixed)  # type: ignore[attr-defined]
+    assert mean_and_error(mixed) == pytest.approx(mean_and_error(gains))
+
+
+@given(scores=scores)
+def test_nothing_gained_is_nothing_to_use(scores: list[float]) -> None:
+    assert verdict(scores, scores, MARGIN) == REFUSED
+
+
+@pytest.mark.parametrize(
+    ("taught", "asked"),
+    [((0, 1), (1, 0)), ((1, 0), (0, 1)), ((1, 0.3), (1, 1))],
+)
+def test_what_was_not_taught_is_judged(
+    taught: tuple[float, float], asked: tuple[float, float]
+) -> None:
+    assert judging(Questions(*taught)) == Questions(*asked)
