@@ -15,7 +15,7 @@ from filmcli import __version__
 from filmcli.cli.console import machine_failure, printable, show_error
 from filmcli.errors import FilmcliError
 
-COMMANDS = ("upsample", "adapt", "probe", "compare", "train", "doctor")
+COMMANDS = ("upsample", "adapt", "probe", "compare", "evaluate", "train", "doctor")
 
 _INTERRUPTED, _TERMINATED = 130, 143
 

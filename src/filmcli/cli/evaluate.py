@@ -1,0 +1,181 @@
+"""`filmcli evaluate`: how good the made frames are, beside the old ways of making them."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+from filmcli.cli import options
+from filmcli.cli.console import library_warnings, printable
+from filmcli.cli.inputs import films
+from filmcli.cli.scores import JsonScores, Scores, bar
+from filmcli.errors import FilmcliError, UsageError
+
+if TYPE_CHECKING:
+    from filmcli.evaluation.board import Result
+    from filmcli.evaluation.entries import Entry
+    from filmcli.evaluation.rebuilt import Rebuilt
+
+_RIVALS = "repeat,blend,dis,minterpolate"
+
+
+@click.command()
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...", type=click.Path())
+@click.option(
+    "-w",
+    "--weights",
+    multiple=True,
+    metavar="NAME|PATH",
+    help="Weights to score; may be given several times.  [default: those of upsample]",
+)
+@click.option(
+    "--drop",
+    type=click.Choice(["2", "3"]),
+    default="2",
+    show_default=True,
+    help="Keep one frame of so many.",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Only the first N intervals between kept frames of each film.",
+)
+@click.option(
+    "--steps",
+    default="0",
+    show_default=True,
+    metavar="N,N,...",
+    help="Steps of adaptation to each scene; every number is scored.",
+)
+@click.option("--rivals", default=_RIVALS, show_default=True, metavar="NAME,...|none")
+@options.cuts
+@options.device
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", "float32", "float16", "bfloat16"]),
+    default="auto",
+    show_default=True,
+)
+@options.as_json
+@click.option(
+    "--report",
+    type=click.Path(),
+    metavar="FOLDER",
+    help="Write the tables with strips of pictures to look at: index.html, report.md.",
+)
+def evaluate(
+    inputs: tuple[str, ...],
+    weights: tuple[str, ...],
+    drop: str,
+    limit: int | None,
+    steps: str,
+    rivals: str,
+    cuts: str,
+    device: str,
+    precision: str,
+    as_json: bool,
+    report: str | None,
+) -> int:
+    """Drop frames of films, make them again, and say how near they come.
+
+    \b
+    filmcli evaluate in.mp4                     every second frame: PSNR and SSIM
+    filmcli evaluate films/ --drop 3            two of three, which shows errors of time
+    filmcli evaluate in.mp4 --steps 0,1,10      what adaptation to each scene gains
+    filmcli evaluate films/ --report scores     and pictures: scores/index.html
+
+    Beside the network stand the old ways: the frame before (repeat), both frames mixed (blend),
+    optical flow (OpenCV's DIS), and ffmpeg's minterpolate. No frame is scored across a cut.
+    """
+    from filmcli.evaluation.entries import enter, machine_words
+    from filmcli.evaluation.metrics import CONVENTIONS
+    from filmcli.evaluation.report import check_folder, write_report
+
+    if report:
+        check_folder(report)
+    notes = [CONVENTIONS, machine_words(device, precision)]
+    old_ways = [] if rivals == "none" else rivals.split(",")
+    entries = enter(weights, _numbers(steps), old_ways, device, precision)
+    scores = JsonScores() if as_json else Scores()
+    question = _Question(entries, int(drop), cuts, limit, bool(report))
+    paths = [path for path, _ in films(inputs, None)]
+    with library_warnings():
+        _films(paths, question, scores, notes)
+    if report and scores.tables:
+        page = write_report(report, scores.tables, scores.notes, scores.strips)
+        click.echo(f"look at {printable(page)}", err=True)
+    if scores.failures:
+        return scores.failures[0].exit_code if len(paths) == 1 else 1
+    return 0
+
+
+@dataclass(frozen=True)
+class _Question:
+    """What is asked of every input."""
+
+    entries: Sequence[Entry]
+    drop: int
+    cuts: str
+    limit: int | None
+    with_strips: bool
+
+
+def _films(paths: Sequence[str], question: _Question, scores: Scores, notes: Sequence[str]) -> None:
+    """Score films; one that cannot be scored does not stop the rest."""
+    from filmcli.evaluation.board import mean_of, spelled, tables
+    from filmcli.evaluation.dropping import dropping_words
+
+    results = []
+    for path, name in zip(paths, _names(paths), strict=True):
+        try:
+            results.append(_film(path, name, question, scores))
+            scores.add(path, results[-1], question.drop)
+        except FilmcliError as failure:
+            scores.fail(path, failure)
+    if results:
+        facts = {"sequences": len(results), "scores": spelled(mean_of(results))}
+        told = [dropping_words(question.drop), *notes]
+        scores.show(tables(results, question.drop), told, drop=question.drop, **facts)
+
+
+def _film(path: str, name: str, question: _Question, scores: Scores) -> Result:
+    """Score one film, and keep strips of it if a report is wanted."""
+    from filmcli.evaluation.album import Album
+    from filmcli.evaluation.dropping import open_film, score_film
+
+    film = open_film(path, question.drop, question.cuts, question.limit)
+    album = Album(name, question.entries) if question.with_strips else None
+    with bar(name, film.scored) as progress:
+
+        def watch(rebuilt: Rebuilt) -> None:
+            progress(rebuilt)
+            if album:
+                album(rebuilt)
+
+        result = score_film(film, name, question.entries, watch)
+    scores.strips += album.strips() if album else []
+    return result
+
+
+def _numbers(text: str) -> list[int]:
+    """Read counts of steps parted by commas; UsageError for anything else."""
+    parts = text.split(",")
+    if not all(part.strip().isdecimal() for part in parts):
+        raise UsageError(f"cannot use {text[:40]!r} as steps", "", "give --steps like 0,1,10")
+    return [int(part) for part in parts]
+
+
+def _names(paths: Sequence[str]) -> list[str]:
+    """What tables call the films: their names without folder and ending, where that tells them."""
+    stems = [os.path.splitext(os.path.basename(path))[0] for path in paths]
+    seen = Counter(stems)
+    return [
+        printable(stem if seen[stem] == 1 else path)
+        for stem, path in zip(stems, paths, strict=True)
+    ]

@@ -1,0 +1,177 @@
+"""Frames of a film are dropped and made again: the truth about films that nobody drew.
+
+Of every `drop` frames the first is kept. A dropped frame is made from the kept ones around it, at
+its own time, unless a cut lies between them. Everyone sees the kept frames alone, adaptation
+included; where the cuts are is known from the whole film, because no score should depend on it.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import islice
+
+from filmcli.adaptation.film import FilmAdapter, adaptable, recipe_of
+from filmcli.adaptation.scene import Scene, scenes_of
+from filmcli.errors import InputError
+from filmcli.evaluation.board import Result
+from filmcli.evaluation.entries import Entry
+from filmcli.evaluation.makers import Maker, Network, Run
+from filmcli.evaluation.metrics import SMALLEST_PX, Picture
+from filmcli.evaluation.rebuilt import Rebuilt, Watch, judged, unseen
+from filmcli.firstpass import first_pass
+from filmcli.frames import VideoInfo
+from filmcli.scenes import survey
+from filmcli.video.decode import pictures, thumbnails
+from filmcli.video.probe import probe
+
+_RUN_PIXELS = 1 << 25
+"""Kept pixels of one run: 145 frames of 640x360, 16 of 1920x1080. With everybody's frames beside
+them, well under 2 GiB."""
+_AROUND = 8
+"""Frames read beyond the last one asked for, so that cuts near it are judged as in the film."""
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """A film with frames dropped: `times` and `cuts` are of all its frames."""
+
+    info: VideoInfo
+    times: Sequence[Fraction]
+    cuts: Sequence[int]
+    drop: int
+
+    @property
+    def intervals(self) -> int:
+        """Pairs of neighbouring kept frames."""
+        return (len(self.times) - 1) // self.drop
+
+    @property
+    def scored(self) -> int:
+        """Dropped frames that can be made again."""
+        return sum(map(self.is_whole, range(self.intervals))) * (self.drop - 1)
+
+    def is_whole(self, interval: int) -> bool:
+        """True if no cut lies between the kept frame of this number and the next."""
+        first, last = interval * self.drop, (interval + 1) * self.drop
+        return bisect_right(self.cuts, first) == bisect_right(self.cuts, last)
+
+    def scene(self, interval: int) -> int:
+        """The scene, from 0, in which an interval begins."""
+        return bisect_right(self.cuts, interval * self.drop)
+
+    def phases(self, interval: int) -> tuple[Fraction, ...]:
+        """Where the dropped frames of an interval stand in it, by their times."""
+        first = interval * self.drop
+        start, *between, end = self.times[first : first + self.drop + 1]
+        return tuple((time - start) / (end - start) for time in between)
+
+    def kept_scenes(self) -> list[Scene]:
+        """The scenes as whoever sees only the kept frames would find them, in those frames."""
+        kept = self.times[:: self.drop]
+        cuts = [-(-cut // self.drop) for cut in self.cuts]
+        inside = sorted({cut for cut in cuts if cut < len(kept)})
+        with closing(thumbnails(self.info)) as small:
+            seen = survey(islice(small, 0, len(self.times), self.drop), inside)
+        return scenes_of(kept, cuts, seen.motion.tolist())
+
+
+def dropping_words(drop: int) -> str:
+    """Say in a sentence what was dropped and made again."""
+    dropped = "Every second frame was" if drop == 2 else f"{drop - 1} of {drop} frames were"
+    return f"{dropped} dropped and made again from the kept ones, never across a cut."
+
+
+def open_film(path: str, drop: int, cuts: str = "auto", limit: int | None = None) -> Dropped:
+    """Read the film at `path` once, small; of a `limit` on intervals, no more than that.
+
+    Raises InputError for a film in which no frame can be dropped and made again.
+    """
+    info = probe(path)
+    if min(info.width, info.height) < SMALLEST_PX:
+        raise InputError(
+            f"{path} is too small to score",
+            f"it has {info.width}x{info.height} pixels, SSIM looks at {SMALLEST_PX}x{SMALLEST_PX}",
+        )
+    most = None if limit is None else limit * drop + 1
+    found = first_pass(info, cuts, most=None if most is None else most + _AROUND)
+    times = found.times[:most]
+    film = Dropped(info, times, [cut for cut in found.cuts if cut < len(times)], drop)
+    if not film.scored:
+        raise InputError(
+            f"{path} is too short to score",
+            f"no scene of its {len(times)} frames holds {drop + 1} that begin with a kept one",
+            "give a longer film",
+        )
+    return film
+
+
+@contextmanager
+def makers_for(film: Dropped, entries: Sequence[Entry]) -> Iterator[dict[str, Maker]]:
+    """Everyone who makes the frames of `film`, by name; adaptation ends with the `with`."""
+    with ExitStack() as stack:
+        scenes = film.kept_scenes() if any(entry.steps for entry in entries) else []
+        makers: dict[str, Maker] = {}
+        for entry in entries:
+            if not entry.steps or entry.weights is None:
+                makers[entry.name] = entry.maker
+                continue
+            adapter = FilmAdapter(
+                adaptable(entry.weights, entry.device),
+                film.info,
+                scenes,
+                recipe_of(entry.weights, entry.steps),
+                stride=film.drop,
+            )
+            params_of = stack.enter_context(adapter).params
+            makers[entry.name] = Network(entry.weights, entry.device, entry.precision, params_of)
+        yield makers
+
+
+def score_film(film: Dropped, name: str, entries: Sequence[Entry], watch: Watch = unseen) -> Result:
+    """Rebuild and score every dropped frame of `film` that no cut parts from its neighbours."""
+    frames = []
+    with makers_for(film, entries) as makers:
+        for rebuilt in rebuild(film, makers):
+            watch(rebuilt)
+            frames.append(rebuilt.without_pictures)
+    return Result(name, frames)
+
+
+def rebuild(film: Dropped, makers: Mapping[str, Maker]) -> Iterator[Rebuilt]:
+    """Yield the dropped frames of `film`, in order, as `makers` make them."""
+    for first, run, truths in _runs(film):
+        yield from judged(makers, run, truths, first * film.drop)
+
+
+def _runs(film: Dropped) -> Iterator[tuple[int, Run, list[list[Picture]]]]:
+    """Yield the number of a run's first interval, the run, and its dropped frames."""
+    most = max(1, _RUN_PIXELS // (film.info.width * film.info.height))
+    first, kept = 0, list[Picture]()
+    truths, between = list[list[Picture]](), list[Picture]()
+    with closing(pictures(film.info)) as frames:
+        for index, frame in enumerate(islice(frames, film.intervals * film.drop + 1)):
+            if index % film.drop:
+                between.append(frame)
+                continue
+            number = index // film.drop
+            goes_on = number > 0 and film.is_whole(number - 1)
+            if goes_on:
+                kept.append(frame)
+                truths.append(between)
+            if truths and (not goes_on or len(truths) == most):
+                yield first, _run(film, first, kept), truths
+                truths = []
+            if not truths:
+                first, kept = number, [frame]
+            between = []
+    if truths:
+        yield first, _run(film, first, kept), truths
+
+
+def _run(film: Dropped, first: int, kept: Sequence[Picture]) -> Run:
+    intervals = range(first, first + len(kept) - 1)
+    return Run(kept, [film.phases(interval) for interval in intervals], film.scene(first))

@@ -1,0 +1,136 @@
+"""`filmcli evaluate` as people and programs run it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from filmcli.network.film import CONFIGS, Film
+from filmcli.network.weights import save
+from tests.evaluation.footage import film, gliding
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "fresh.safetensors"
+    save(str(path), "film-xs", Film(CONFIGS["film-xs"]).state_dict())
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two films: one shot, and two shots."""
+    folder = tmp_path_factory.mktemp("films")
+    film(folder / "one.mkv", gliding(5))
+    film(folder / "two.mkv", gliding(7, seed=1) + gliding(6, seed=2))
+    return folder
+
+
+def evaluate(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "filmcli", "evaluate", *map(str, words)],
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+
+
+def test_a_folder_gets_its_tables_in_markdown(films: Path, weights: str) -> None:
+    done = evaluate(films, "-w", weights, "--rivals", "blend,dis")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0] == "| PSNR, dB | frames | fresh | blend | dis |"
+    assert [line.split(" | ")[0] for line in lines[2:7]] == [
+        "| one", "| two", "| - scene 1", "| - scene 2", "| mean",
+    ]  # fmt: skip
+    assert lines[8] == "| SSIM | frames | fresh | blend | dis |"
+    assert lines[-2].startswith("Every second frame was dropped")
+    assert "8-bit RGB" in lines[-2]
+    assert "Networks ran on cpu" in lines[-2]
+    assert [line.split(":")[1] for line in done.stderr.splitlines()] == [" one", " two"]
+
+
+def test_programs_get_a_line_a_film_and_a_summary(films: Path, weights: str) -> None:
+    done = evaluate(films, "-w", weights, "--rivals", "repeat", "--drop", "3", "--json")
+    assert done.returncode == 0, done.stderr
+    one, two, summary = map(json.loads, done.stdout.splitlines())
+    assert [told["event"] for told in (one, two, summary)] == ["sequence", "sequence", "summary"]
+    assert one["source"] == str(films / "one.mkv")
+    assert one["frames"] == 2
+    assert [phase["phase"] for phase in one["phases"]] == ["1/3", "2/3"]
+    assert [scene["scene"] for scene in two["scenes"]] == [1, 2]
+    means = [told["scores"]["fresh"]["psnr"] for told in (one, two)]
+    assert summary["scores"]["fresh"]["psnr"] == pytest.approx(sum(means) / 2, abs=2e-3)
+    assert "2 of 3 frames were dropped" in summary["notes"]
+
+
+def test_adaptation_is_scored_beside_the_plain_weights(films: Path, weights: str) -> None:
+    words = ("-w", weights, "--steps", "0,1", "--rivals", "none", "--json")
+    done = evaluate(films / "two.mkv", *words)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout.splitlines()[0])
+    assert list(told["scores"]) == ["fresh", "fresh +1 step"]
+    # the second scene's four kept frames are too few to learn from
+    assert len({json.dumps(score) for score in told["scenes"][1]["scores"].values()}) == 1
+
+
+def test_a_film_that_cannot_be_scored_does_not_stop_the_others(
+    films: Path, weights: str, tmp_path: Path
+) -> None:
+    short = film(tmp_path / "short.mkv", gliding(2))
+    quick = ("-w", weights, "--rivals", "none")
+    both = evaluate(short, films / "one.mkv", *quick)
+    assert both.returncode == 1
+    assert "too short to score" in both.stderr
+    assert "| one | 2 |" in both.stdout
+    alone = evaluate(short, *quick)
+    assert alone.returncode == 3
+    assert alone.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (("--steps", "1,x"), 2, "as steps"),
+        (("--rivals", "rife"), 2, "no rival 'rife'"),
+        (("--drop", "4"), 2, "--drop"),
+        (("--weights", "nobody"), 5, "no weights named"),
+    ],
+)
+def test_words_that_make_no_sense_are_refused(
+    films: Path, words: tuple[str, ...], code: int, told: str
+) -> None:
+    done = evaluate(films, *words)
+    assert done.returncode == code
+    assert told in done.stderr
+
+
+def test_a_report_shows_what_was_scored(films: Path, weights: str, tmp_path: Path) -> None:
+    folder = tmp_path / "scores"
+    words = (films, "-w", weights, "--rivals", "repeat,blend", "--report", folder)
+    done = evaluate(*words)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines()[-1] == f"look at {folder / 'index.html'}"
+    text = (folder / "report.md").read_text()
+    assert "| mean | 7 |" in text
+    # of each scene a typical frame, of each film the worst, which may be the typical one
+    shown = [line for line in text.splitlines() if line.startswith("![")]
+    assert 2 + 1 <= len(shown) <= 3 + 2
+    assert sum(line.startswith("![Worst: one") for line in shown) == 1
+    assert sum(line.startswith("![Worst: two") for line in shown) == 1
+    assert len(list((folder / "pictures").iterdir())) == len(shown)
+    assert (folder / "index.html").read_text().count("data:image/jpeg;base64,") == len(shown)
+    # again into the same folder, but never into one of something else's
+    assert evaluate(*words).returncode == 0
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "index.html").write_text("<p>hands off</p>")
+    refused = evaluate(*words[:-1], tmp_path / "mine")
+    assert refused.returncode == 4
+    assert (tmp_path / "mine" / "index.html").read_text() == "<p>hands off</p>"
