@@ -24,6 +24,7 @@ FLOORS = {
     "video": 1,
     "network": 1,
     "scenes": 1,
+    "duplicates": 1,
     "losses": 1,
     "adaptation": 2,
     "firstpass": 2,
@@ -48,7 +49,8 @@ NEIGHBOURS = {
     ("adapt", "evaluation"),  # the built-in film, where none is given
 }
 TORCH_FREE = (
-    *("video", "scenes", "firstpass", "timing", "frames", "prefetch", "errors", "cli", "job"),
+    *("video", "scenes", "duplicates", "firstpass", "timing", "frames", "prefetch", "errors"),
+    *("cli", "job"),
 )
 
 FILES = sorted(SOURCE.rglob("*.py"))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -23,7 +23,8 @@ from filmcli.adaptation.scene import Scene, adapt_scene, scenes_of
 from filmcli.adaptation.store import Writer, adapted_path, find, is_ours, key_facts
 from filmcli.errors import MachineError, OutputExistsError
 from filmcli.evaluation import clip
-from filmcli.firstpass import Surveying, first_pass
+from filmcli.firstpass import Surveying, distinct_frames, first_pass
+from filmcli.frames import Frame
 from filmcli.job import fingerprint
 from filmcli.network.weights import load
 from filmcli.video.probe import probe
@@ -66,19 +67,23 @@ def adapt_film(path: str, settings: FilmSettings, report: Report) -> Result:
         info,
         settings.cuts,
         deinterlace=settings.deinterlace,
+        dedupe=settings.dedupe,
         progress=lambda done: report(Surveying(path, done)),
     )
-    scenes = scenes_of(found.times, found.cuts, found.motion)
+    film = found.distinct()
+    scenes = scenes_of(film.times, film.cuts, film.motion)
     recipe = recipe_of(weights, settings.steps)
-    facts = key_facts(weights.sha256, recipe, found.cuts, settings.deinterlace)
+    facts = key_facts(weights.sha256, recipe, film.cuts, settings.deinterlace, settings.dedupe)
     key = fingerprint(path, facts)
     stored = find(output, key)
     net = adaptable(weights, settings.device)
     kept = 0
+
+    def frames_from(index: int) -> Iterator[Frame]:
+        return distinct_frames(info, found, index, deinterlace=settings.deinterlace)
+
     with (
-        FilmAdapter(
-            net, info, scenes, recipe, deinterlace=settings.deinterlace, stored=stored
-        ) as adapter,
+        FilmAdapter(net, info, scenes, recipe, frames_from, stored=stored) as adapter,
         Writer(output, key) as writer,
     ):
         for scene in scenes:

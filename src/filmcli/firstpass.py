@@ -6,17 +6,19 @@ them says of its times and scenes is what the others work with.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import islice
 from typing import Any
 
-from filmcli.frames import VideoInfo
+from filmcli.duplicates import find_repeats
+from filmcli.frames import Frame, VideoInfo
 from filmcli.scenes import survey
 from filmcli.timing import source_rate, steady
-from filmcli.video.decode import last_duration, thumbnails
+from filmcli.video.decode import decode, last_duration, thumbnails
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,9 @@ class FirstPass:
 
     `times` (n) are exact seconds, steadied, and the last picture is shown for `last_duration`;
     `cuts` holds the first picture of every scene but the first; `motion[i]` is the mean change
-    from picture i-1 in grey levels; `doubt` says in words why the cuts look wrong. `whole` is
-    False if only the beginning was read. Of a film with a span these are the pictures shown in it
+    from picture i-1 in grey levels; `repeats` are the pictures that stand in for a missing one,
+    where these were sought; `doubt` says in words why the cuts look wrong. `whole` is False if
+    only the beginning was read. Of a film with a span these are the pictures shown in it
     and the first one behind it; `origin` is where the first picture of all the film stands.
     """
 
@@ -43,6 +46,7 @@ class FirstPass:
     cuts: Sequence[int]
     motion: Sequence[float]
     origin: Fraction
+    repeats: Sequence[int] = ()
     doubt: str | None = None
     whole: bool = True
 
@@ -50,6 +54,17 @@ class FirstPass:
     def rate(self) -> Fraction:
         """Pictures per second: exact for an even film, else the average."""
         return source_rate(self.times, self.last_duration)
+
+    def distinct(self) -> FirstPass:
+        """Return the film without its repeats: each lengthens the showing of the one before."""
+        kept = sorted(set(range(len(self.times))).difference(self.repeats))
+        return replace(
+            self,
+            times=[self.times[index] for index in kept],
+            cuts=[bisect_left(kept, cut) for cut in self.cuts],
+            motion=[self.motion[index] for index in kept],
+            repeats=(),
+        )
 
     def spelled(self) -> dict[str, Any]:
         """Return it as JSON can hold it, exactly."""
@@ -72,12 +87,14 @@ def first_pass(
     cuts: str = "auto",
     *,
     deinterlace: bool = True,
+    dedupe: bool = False,
     progress: Callable[[int], None] | None = None,
     most: int | None = None,
 ) -> FirstPass:
     """Read the film of `info`, or its first `most` pictures (at least two).
 
-    `cuts` and `progress` are those of `scenes.survey`. Raises what that and decoding raise.
+    `cuts` and `progress` are those of `scenes.survey`; `dedupe` reads the film once more, in full
+    size, for its repeats. Raises what the survey and decoding raise.
     """
     with closing(thumbnails(info, deinterlace=deinterlace)) as pictures:
         found = survey(islice(pictures, most), cuts, progress)
@@ -88,6 +105,11 @@ def first_pass(
     times = steadied[skipped:]
     whole = most is None or len(times) < most
     is_cut = not whole or (info.span and info.span.end and times[-1] >= info.span.end)
+    repeats: list[int] = []
+    if dedupe:
+        frames = islice(decode(info, deinterlace=deinterlace), len(times))
+        again = (frame.planes for frame in frames)
+        repeats = find_repeats(again, info.layout.depth, times, found.cuts)
     return FirstPass(
         times=times,
         last_duration=times[-1] - times[-2] if is_cut and times[1:] else last_duration(info, times),
@@ -95,9 +117,21 @@ def first_pass(
         # Three digits, so that a first pass that was written down is the same when it is read.
         motion=[round(change, 3) for change in found.motion.tolist()],
         origin=origin,
+        repeats=repeats,
         doubt=found.doubt(),
         whole=whole,
     )
+
+
+def distinct_frames(
+    info: VideoInfo, found: FirstPass, first: int = 0, *, deinterlace: bool = True
+) -> Iterator[Frame]:
+    """Frames of the film without the repeats that were `found`, from index `first` among these."""
+    repeats = set(found.repeats)
+    kept = (index for index in range(len(found.times)) if index not in repeats)
+    start = next(islice(kept, first, None), len(found.times))
+    frames = enumerate(decode(info, start, deinterlace=deinterlace), start)
+    return (frame for index, frame in frames if index not in repeats)
 
 
 def _first_time(info: VideoInfo) -> Fraction:

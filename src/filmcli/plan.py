@@ -91,6 +91,7 @@ class Plan:
     found: FirstPass
     scenes: Sequence[Scene]
     steps: int
+    dedupe: bool
 
 
 @dataclass(frozen=True)
@@ -168,7 +169,7 @@ def _encoding(info: VideoInfo, settings: Settings) -> Encoding:
 
 def _settings_of_key(settings: Settings, encoding: Encoding, weights: Weights) -> dict[str, str]:
     """Everything that changes the pictures or the sound, and nothing that does not."""
-    asked = ("fps", "slow", "start", "end", "deinterlace", "audio")
+    asked = ("fps", "slow", "start", "end", "dedupe", "deinterlace", "audio")
     adaptation = recipe_of(weights, settings.steps).spelled() if settings.steps else ""
     return {
         "version": __version__,
@@ -194,10 +195,15 @@ def make_plan(request: Request, progress: Callable[[int], None]) -> Plan:
     """Read the whole film once, small: exact times, cuts; lay the new grid over it."""
     info, settings = request.info, request.settings
     found = _look_up(request) or first_pass(
-        info, settings.cuts, deinterlace=settings.deinterlace, progress=progress
+        info,
+        settings.cuts,
+        deinterlace=settings.deinterlace,
+        dedupe=settings.dedupe,
+        progress=progress,
     )
+    film = found.distinct()
     slow = settings.slow or Fraction(1)
-    timeline, cut = _lay_grid(found, request.rate.of(found.rate), slow, _span(settings))
+    timeline, cut = _lay_grid(film, request.rate.of(found.rate), slow, _span(settings))
     notices = [*info.notices, *_notices(request), *([found.doubt] if found.doubt else [])]
     return Plan(
         source=info.path,
@@ -212,8 +218,9 @@ def make_plan(request: Request, progress: Callable[[int], None]) -> Plan:
         device=request.interpolator.describe(),
         notices=notices,
         found=found,
-        scenes=scenes_of(found.times, found.cuts, found.motion),
+        scenes=scenes_of(film.times, film.cuts, film.motion),
         steps=settings.steps,
+        dedupe=settings.dedupe,
     )
 
 

@@ -15,19 +15,19 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import partial
 
 from torch import Tensor
 
 from filmcli.adaptation.film import Adapted, FilmAdapter, adaptable, recipe_of
 from filmcli.adaptation.store import adapted_path, find, key_facts
-from filmcli.firstpass import Surveying
-from filmcli.frames import Planes
+from filmcli.firstpass import Surveying, distinct_frames
+from filmcli.frames import Frame, Planes
 from filmcli.job import Job, clear_up, fingerprint, open_job
 from filmcli.plan import Plan, Request, Settings, make_plan, prepare
 from filmcli.prefetch import prefetch
 from filmcli.render import Reel, render
 from filmcli.timing import source_span
-from filmcli.video.decode import decode
 from filmcli.video.encode import SEGMENT_SUFFIX, SegmentWriter, StreamWriter
 from filmcli.video.mux import join, verify
 
@@ -120,7 +120,7 @@ def _render_segments(request: Request, plan: Plan, job: Job, report: Report) -> 
     if not todo:
         return
     first, _ = source_span(plan.timeline, plan.segments[todo[0]])
-    frames = decode(request.info, first, deinterlace=request.settings.deinterlace)
+    frames = _frames(request, plan, first)
     with (
         prefetch(frames, _DECODED_AHEAD) as ahead,
         _adaptation(request, plan, report) as params_of,
@@ -137,7 +137,7 @@ def _render_segments(request: Request, plan: Plan, job: Job, report: Report) -> 
 def _stream(request: Request, plan: Plan, report: Report) -> None:
     """Send the pictures to standard output as they are made, as y4m if no codec was asked for."""
     encoding = request.encoding if request.settings.codec else None
-    frames = decode(request.info, deinterlace=request.settings.deinterlace)
+    frames = _frames(request, plan)
     with (
         prefetch(frames, _DECODED_AHEAD) as ahead,
         _adaptation(request, plan, report) as params_of,
@@ -149,6 +149,12 @@ def _stream(request: Request, plan: Plan, report: Report) -> None:
                 writer.write(planes)
 
 
+def _frames(request: Request, plan: Plan, first: int = 0) -> Iterator[Frame]:
+    """The frames that the timeline speaks of, from index `first` on."""
+    deinterlace = request.settings.deinterlace
+    return distinct_frames(request.info, plan.found, first, deinterlace=deinterlace)
+
+
 @contextmanager
 def _adaptation(request: Request, plan: Plan, report: Report) -> Iterator[ParamsOf]:
     """Give the parameters to render each scene with, in rising order; None for the weights' own."""
@@ -158,7 +164,7 @@ def _adaptation(request: Request, plan: Plan, report: Report) -> Iterator[Params
         return
     cuts = [scene.first for scene in plan.scenes[1:]]
     recipe = recipe_of(request.weights, settings.steps)
-    facts = key_facts(request.weights.sha256, recipe, cuts, settings.deinterlace)
+    facts = key_facts(request.weights.sha256, recipe, cuts, settings.deinterlace, settings.dedupe)
     if request.info.span:
         facts = {**facts, "span": str(request.info.span)}
     with FilmAdapter(
@@ -166,7 +172,7 @@ def _adaptation(request: Request, plan: Plan, report: Report) -> Iterator[Params
         request.info,
         plan.scenes,
         recipe,
-        deinterlace=settings.deinterlace,
+        partial(_frames, request, plan),
         stored=find(adapted_path(plan.source), fingerprint(plan.source, facts)),
         on_scene=lambda scene: report(Adapted(plan.source, scene, len(plan.scenes))),
     ) as adapter:

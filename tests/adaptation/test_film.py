@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -61,7 +63,7 @@ def adapter(film: str, net: Film, recipe: Recipe = RECIPE) -> FilmAdapter:
     info = probe(film)
     times = [thumbnail.time for thumbnail in thumbnails(info)]
     scenes = scenes_of(times, CUTS, [4.0] * len(times))
-    return FilmAdapter(net, info, scenes, recipe)
+    return FilmAdapter(net, info, scenes, recipe, partial(decode, info))
 
 
 def digest(net: Film) -> str:
@@ -140,7 +142,11 @@ def test_what_is_written_comes_back(film: str, net: Film, tmp_path: Path) -> Non
         assert (again.deltas or {}).keys() == (result.deltas or {}).keys()
         for name, delta in (result.deltas or {}).items():
             assert torch.equal(delta, (again.deltas or {})[name])
-    with FilmAdapter(net, probe(film), [], RECIPE, stored=stored) as from_disk:
+
+    def no_frames(index: int) -> Iterator[Frame]:
+        raise AssertionError(f"frame {index} was read although all is stored")
+
+    with FilmAdapter(net, probe(film), [], RECIPE, no_frames, stored=stored) as from_disk:
         params = from_disk.params(2)
     with adapter(film, net) as anew:
         for name, value in (anew.params(2) or {}).items():
@@ -172,14 +178,15 @@ def test_a_run_that_is_cut_short_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_the_key_tells_all_that_matters_and_is_the_same_again() -> None:
-    facts = key_facts("a" * 64, Recipe(), CUTS, True)
-    assert facts == key_facts("a" * 64, Recipe(rates=[{"w": 1.0}]), CUTS, True)
+    facts = key_facts("a" * 64, Recipe(), CUTS, True, False)
+    assert facts == key_facts("a" * 64, Recipe(rates=[{"w": 1.0}]), CUTS, True, False)
     others = [
-        key_facts("b" * 64, Recipe(), CUTS, True),
-        key_facts("a" * 64, Recipe(steps=2), CUTS, True),
-        key_facts("a" * 64, Recipe(seed=1), CUTS, True),
-        key_facts("a" * 64, Recipe(), (12,), True),
-        key_facts("a" * 64, Recipe(), CUTS, False),
+        key_facts("b" * 64, Recipe(), CUTS, True, False),
+        key_facts("a" * 64, Recipe(steps=2), CUTS, True, False),
+        key_facts("a" * 64, Recipe(seed=1), CUTS, True, False),
+        key_facts("a" * 64, Recipe(), (12,), True, False),
+        key_facts("a" * 64, Recipe(), CUTS, False, False),
+        key_facts("a" * 64, Recipe(), CUTS, True, True),
     ]
     assert facts not in others
     assert "0x" not in str(facts)  # no address in memory
@@ -206,7 +213,9 @@ def test_adapting_and_rendering_side_by_side_leave_the_weights_as_they_are(film:
             return [planes[0].tobytes() for planes in made]
 
     before = pictures(None)
-    with FilmAdapter(adaptable(weights, "cpu"), info, scenes, RECIPE) as film_adapter:
+    with FilmAdapter(
+        adaptable(weights, "cpu"), info, scenes, RECIPE, partial(decode, info)
+    ) as film_adapter:
         params = film_adapter.params(0)
         adapted = pictures(params)
     assert params is not None

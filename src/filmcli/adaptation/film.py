@@ -21,20 +21,21 @@ from filmcli.network.color import to_rgb, upload
 from filmcli.network.film import CONFIGS, Film
 from filmcli.network.machine import choose_device
 from filmcli.network.weights import Weights
-from filmcli.video.decode import decode
 
 
 @dataclass(frozen=True)
 class FilmSettings:
     """What a user may say of a film and of the network it is made with, whatever is made of it.
 
-    `cuts` is "auto", "off", a threshold in (0, 1] or a file of cuts. `steps` says how far the
-    network is adapted to every scene, 0 that it is not.
+    `cuts` is "auto", "off", a threshold in (0, 1] or a file of cuts. `dedupe` counts a run of
+    equal pictures as one. `steps` says how far the network is adapted to every scene, 0 that it
+    is not.
     """
 
     steps: int = 1
     weights: str | None = None
     cuts: str = "auto"
+    dedupe: bool = False
     deinterlace: bool = True
     device: str = "auto"
 
@@ -67,8 +68,9 @@ def recipe_of(weights: Weights, steps: int) -> Recipe:
 class FilmAdapter:
     """Gives the adaptation of each scene of a film, in rising order; a context manager.
 
-    A scene that `stored` knows is not adapted again. `on_scene` hears of every scene once.
-    Of the film, every `stride`-th frame is seen, and `scenes` count those. Leaving ends the reader.
+    `frames_from(i)` gives the frames of the film of which `scenes` speaks, from frame i on. A
+    scene that `stored` knows is not adapted again. `on_scene` hears of every scene once. Leaving
+    ends the reader.
     """
 
     def __init__(
@@ -77,9 +79,8 @@ class FilmAdapter:
         info: VideoInfo,
         scenes: Sequence[Scene],
         recipe: Recipe,
+        frames_from: Callable[[int], Iterator[Frame]],
         *,
-        deinterlace: bool = True,
-        stride: int = 1,
         stored: Stored | None = None,
         on_scene: Callable[[SceneAdaptation], None] | None = None,
     ) -> None:
@@ -87,8 +88,7 @@ class FilmAdapter:
         self._info = info
         self._scenes = scenes
         self._recipe = recipe
-        self._deinterlace = deinterlace
-        self._stride = stride
+        self._frames_from = frames_from
         self._stored = stored
         self._on_scene = on_scene
         self._frames: Iterator[Frame] | None = None
@@ -129,9 +129,8 @@ class FilmAdapter:
 
     def _frame_at(self, index: int) -> Tensor:
         """Return frame `index` as RGB; frames between the last one asked for and it are skipped."""
-        index *= self._stride
         if self._frames is None:
-            self._frames = decode(self._info, index, deinterlace=self._deinterlace)
+            self._frames = self._frames_from(index)
             self._next = index
         for frame in self._frames:
             self._next += 1

@@ -113,7 +113,7 @@ class Writer:
 
 
 def key_facts(
-    weights_sha256: str, recipe: Recipe, cuts: Sequence[int], deinterlace: bool
+    weights_sha256: str, recipe: Recipe, cuts: Sequence[int], deinterlace: bool, dedupe: bool
 ) -> dict[str, str]:
     """Return everything beside the film's content that its adaptation depends on, in words."""
     return {
@@ -123,6 +123,7 @@ def key_facts(
         "recipe": recipe.spelled(),
         "cuts": str(list(cuts)),
         "deinterlace": str(deinterlace),
+        "dedupe": str(dedupe),
     }
 
 

@@ -223,9 +223,9 @@ def plan_lines(plan: Plan) -> Iterator[str]:
     """Say in a few lines what is going to happen."""
     info, timeline, encoding = plan.info, plan.timeline, plan.encoding
     first, last = timeline.shown
-    frames, scenes = last - first, timeline.scenes
+    frames, scenes = last - first + len(plan.found.repeats), timeline.scenes
     length = timeline.count / timeline.rate
-    pictures = len(timeline.times)
+    pictures = len(timeline.times) + len(plan.found.repeats)
     source = spell_rate(
         pictures / (timeline.times[-1] + timeline.last_duration - timeline.times[0])
     )
@@ -239,6 +239,9 @@ def plan_lines(plan: Plan) -> Iterator[str]:
         f"   {scenes} scene{'s' if scenes > 1 else ''}{each}: {plan.kinds['keep']} frames kept, "
         f"{plan.kinds['make']} made, {plan.kinds['hold']} held"
     )
+    if plan.dedupe:
+        repeats = len(plan.found.repeats)
+        yield f"   {repeats} of {frames} frames are repeats: motion goes on through them"
     yield from _hint(plan)
     yield f"   {plan.device} - {_encoder_words(encoding)} -> {printable(plan.output)}"
 
@@ -321,7 +324,8 @@ def _plan_facts(plan: Plan) -> dict[str, Any]:
         "width": plan.info.width,
         "height": plan.info.height,
         "rate": str(timeline.rate),
-        "source_frames": timeline.shown[1] - timeline.shown[0],
+        "source_frames": timeline.shown[1] - timeline.shown[0] + len(plan.found.repeats),
+        "repeats": len(plan.found.repeats) if plan.dedupe else None,
         "frames": timeline.count,
         "scenes": timeline.scenes,
         "segments": len(plan.segments),

@@ -27,6 +27,9 @@ cuts = click.option(
     metavar="auto|off|NUMBER|FILE",
     help="Where scenes change. A number in 0..1: lower finds more.",
 )
+dedupe = click.option(
+    "--dedupe", is_flag=True, help="Count repeated pictures as one: drawings on twos and threes."
+)
 deinterlace = click.option(
     "--deinterlace",
     type=click.Choice(["auto", "off"]),

@@ -72,6 +72,7 @@ class _Found:
     fastest: Fraction
     duration: Fraction | None
     frames: int | None
+    repeats: int
     starts: tuple[Fraction, ...]
     firsts: tuple[int, ...]
     doubt: str | None
@@ -94,7 +95,7 @@ def _examine(path: str, cuts: str | None) -> _Found:
     from filmcli.video.probe import probe as read_header
 
     info = read_header(path)
-    found = first_pass(info, cuts or "off", most=None if cuts else _SAMPLE + 1)
+    found = first_pass(info, cuts or "off", dedupe=True, most=None if cuts else _SAMPLE + 1)
     times, last = found.times, found.last_duration
     firsts = (0, *found.cuts) if cuts else ()
     steps = [b - a for a, b in pairwise(times)] or [last]
@@ -105,6 +106,7 @@ def _examine(path: str, cuts: str | None) -> _Found:
         fastest=1 / min(steps),
         duration=times[-1] + last - times[0] if found.whole else info.duration,
         frames=len(times) if found.whole else None,
+        repeats=len(found.repeats),
         starts=tuple(times[first] for first in firsts),
         firsts=firsts,
         doubt=found.doubt,
@@ -135,6 +137,7 @@ def _facts(found: _Found) -> dict[str, Any]:
         "gaps": found.has_gaps,
         "counted": found.frames is not None,
         "frames": found.frames,
+        "repeats": found.repeats,
         "duration": None if found.duration is None else round(float(found.duration), 6),
         "streams": [vars(stream) for stream in info.streams],
         "notices": list(info.notices),
@@ -176,6 +179,8 @@ def _rows(found: _Found) -> Iterator[tuple[str, str]]:
     info = found.info
     yield "rate", _rate_words(found)
     yield "length", _length_words(found)
+    if found.repeats:
+        yield "repeats", _repeats_words(found)
     yield "picture", _picture_words(info)
     yield "colour", _color_words(info)
     for stream in info.streams:
@@ -206,6 +211,13 @@ def _length_words(found: _Found) -> str:
     seconds = float(found.duration)
     words = clock(seconds) if seconds >= 60 else f"{seconds:.3f} s"
     return f"about {words}" if found.frames is None else f"{words}, {found.frames} frames"
+
+
+def _repeats_words(found: _Found) -> str:
+    read = found.frames or _SAMPLE
+    words = f"{found.repeats} of {read} frames repeat the one before"
+    # Film on video repeats every fifth frame, animation on twos every second.
+    return f"{words}: try --dedupe" if found.repeats * 6 >= read else words
 
 
 def _stream_words(stream: StreamInfo, is_film: bool) -> str:

@@ -28,6 +28,7 @@ from filmcli.timing import parse_clock
 )
 @options.weights
 @options.cuts
+@options.dedupe
 @options.steps(default=0)
 @click.option("-c", "--codec", help="x264, x265, av1, prores, ffv1, or any ffmpeg encoder.")
 @click.option("--crf", type=float, help="Quality of the encoder, lower is better.  [default: 18]")

@@ -8,11 +8,12 @@ included; where the cuts are is known from the whole film, because no score shou
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
+from typing import cast
 
 from filmcli.adaptation.film import FilmAdapter, adaptable, recipe_of
 from filmcli.adaptation.scene import Scene, scenes_of
@@ -23,9 +24,9 @@ from filmcli.evaluation.makers import Maker, Network, Run
 from filmcli.evaluation.metrics import SMALLEST_PX, Picture
 from filmcli.evaluation.rebuilt import Rebuilt, Watch, judged, unseen
 from filmcli.firstpass import first_pass
-from filmcli.frames import VideoInfo
+from filmcli.frames import Frame, VideoInfo
 from filmcli.scenes import survey
-from filmcli.video.decode import pictures, thumbnails
+from filmcli.video.decode import decode, pictures, thumbnails
 from filmcli.video.probe import probe
 
 _RUN_PIXELS = 1 << 25
@@ -68,6 +69,12 @@ class Dropped:
         first = interval * self.drop
         start, *between, end = self.times[first : first + self.drop + 1]
         return tuple((time - start) / (end - start) for time in between)
+
+    def kept_from(self, number: int) -> Generator[Frame, None, None]:
+        """Yield the kept frames from that of this number on, as the film's own planes."""
+        frames = cast("Generator[Frame, None, None]", decode(self.info, number * self.drop))
+        with closing(frames):
+            yield from islice(frames, 0, None, self.drop)
 
     def kept_scenes(self) -> list[Scene]:
         """The scenes as whoever sees only the kept frames would find them, in those frames."""
@@ -124,7 +131,7 @@ def makers_for(film: Dropped, entries: Sequence[Entry]) -> Iterator[dict[str, Ma
                 film.info,
                 scenes,
                 recipe_of(entry.weights, entry.steps),
-                stride=film.drop,
+                film.kept_from,
             )
             params_of = stack.enter_context(adapter).params
             makers[entry.name] = Network(entry.weights, entry.device, entry.precision, params_of)
