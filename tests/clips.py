@@ -136,6 +136,47 @@ def add_sound(
     return str(path)
 
 
+def hashes(path: str | Path, kind: str = "a") -> list[str]:
+    """SHA-256 of every stream of a `kind`, as coded."""
+    out = ffmpeg("-i", f"file:{path}", "-map", f"0:{kind}", "-c", "copy", "-f", "streamhash", "-")
+    return [line.split("=")[1] for line in out.decode().splitlines()]
+
+
+def starts(path: str | Path) -> dict[str, float]:
+    """Time of the first packet of the first video and of each audio stream."""
+    rows = ffprobe(path, "packet=stream_index,pts_time")
+    found: dict[str, float] = {}
+    for index, time, *_ in rows:
+        if time != "N/A":
+            found[index] = min(found.get(index, 1e9), float(time))
+    return found
+
+
+def clock_film(
+    path: str | Path, times_ms: Sequence[int], args: Sequence[str] = ("-c:v", "ffv1")
+) -> str:
+    """Flat pictures that tell their own time: luma 16 + ms / 5, for films of a second.
+
+    Shown at `times_ms`, in the container that the name says; lossless unless `args` are not.
+    """
+    layout = Layout("yuv420p", "yuv", 8, 1, 1)
+    flat = [
+        (np.full((32, 32), 16 + round(ms / 5), np.uint8), *[np.full((16, 16), 128, np.uint8)] * 2)
+        for ms in times_ms
+    ]
+    timed = write_vfr(f"{path}.clock.mkv", flat, layout, times_ms)
+    ffmpeg("-i", f"file:{timed}", "-fps_mode", "passthrough", *args, f"file:{path}")
+    Path(timed).unlink()
+    return str(path)
+
+
+def clock_times(path: str | Path) -> list[float]:
+    """Milliseconds that the pictures of a `clock_film`, or of what was made of it, tell."""
+    words = ("-vf", "extractplanes=y", "-f", "rawvideo", "-fps_mode", "passthrough")
+    shown = np.frombuffer(ffmpeg("-i", f"file:{path}", "-map", "0:v:0", *words, "-"), np.uint8)
+    return [(float(luma.mean()) - 16) * 5 for luma in shown.reshape(-1, 32 * 32)]
+
+
 _SRT = "1\n00:00:00,200 --> 00:00:00,700\nA line of words.\n"
 _CHAPTERS = """;FFMETADATA1
 title=A film

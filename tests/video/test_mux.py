@@ -16,28 +16,22 @@ from filmcli.video.encode import SEGMENT_SUFFIX, Encoding, SegmentWriter
 from filmcli.video.mux import join, read_tag, verify
 from filmcli.video.probe import probe, read_packets
 from filmcli.video.streams import StreamPlan
-from tests.clips import add_sound, ffmpeg, ffprobe, noise, pattern, write_film, write_vfr
+from tests.clips import (
+    add_sound,
+    ffmpeg,
+    ffprobe,
+    hashes,
+    noise,
+    pattern,
+    starts,
+    write_film,
+    write_vfr,
+)
 from tests.video.remake import FAST, LOSSLESS, remake
 
 YUV420 = Layout("yuv420p", "yuv", 8, 1, 1)
 B_FRAMES = ("-qp", "0", "-bf", "3", "-b_strategy", "0", "-b-pyramid", "normal")
 NTSC60 = Fraction(60000, 1001)
-
-
-def hashes(path: str | Path, kind: str = "a") -> list[str]:
-    """SHA-256 of every stream of a `kind`, as coded."""
-    out = ffmpeg("-i", f"file:{path}", "-map", f"0:{kind}", "-c", "copy", "-f", "streamhash", "-")
-    return [line.split("=")[1] for line in out.decode().splitlines()]
-
-
-def starts(path: str | Path) -> dict[str, float]:
-    """Time of the first packet of the first video and of each audio stream."""
-    rows = ffprobe(path, "packet=stream_index,pts_time")
-    found: dict[str, float] = {}
-    for index, time, *_ in rows:
-        if time != "N/A":
-            found[index] = min(found.get(index, 1e9), float(time))
-    return found
 
 
 @pytest.mark.parametrize("rate", [Fraction(24000, 1001), Fraction(60), NTSC60, Fraction(125, 2)])
