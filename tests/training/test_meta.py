@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice, repeat
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
+from filmcli.adaptation.film import adaptable, recipe_of
 from filmcli.adaptation.inner import plain
 from filmcli.adaptation.lessons import Triplets
+from filmcli.adaptation.scene import fit
 from filmcli.errors import InputError, RenderError, UsageError
-from filmcli.network.film import Film, FilmConfig
+from filmcli.network.film import CONFIGS, Film, FilmConfig
 from filmcli.network.voxelflow import VoxelFlow
+from filmcli.network.weights import load, named_rates, save
 from filmcli.training.clips import Clip
 from filmcli.training.meta import MetaRecipe, meta_train, outer_losses
 from filmcli.training.tasks import Task, as_task, tasks
@@ -103,18 +109,85 @@ def test_the_rate_is_learned() -> None:
     )
     learned = meta_train(Line(0.2), repeat(level_task(0.8, 0.8)), recipe)
     assert learned.params["w"].item() == pytest.approx(0.2)
-    assert learned.rates["w"].item() > 0.03
+    assert learned.rates[0]["w"].item() > 0.03
     # and where the support misleads, a shorter one
     learned = meta_train(Line(0.5), repeat(level_task(0.9, 0.1)), recipe)
-    assert learned.rates["w"].item() < 0.005
+    assert learned.rates[0]["w"].item() < 0.005
 
 
-def test_rates_can_be_learned_for_every_weight() -> None:
-    net = VoxelFlow(filters=2)
-    recipe = MetaRecipe(subset="all", steps=1, tasks=1, rate_per_weight=True)
-    learned = meta_train(net, moving_tasks(), recipe)
-    for name, value in net.named_parameters():
-        assert learned.rates[name].shape == value.shape
+def test_the_gradient_of_every_steps_rate_by_hand() -> None:
+    # 0.2 goes to 0.3 and on to 0.45; the query is 0.9, so either rate's gradient is -1, and that
+    # of its logarithm minus the rate. Adam's first step is by the sign: both logarithms rise by 1.
+    recipe = MetaRecipe(inner_steps=2, rate_per_step=True, subset="all")
+    rates = [{"w": torch.tensor(rate, requires_grad=True)} for rate in (0.1, 0.15)]
+    net = Line(0.2)
+    params = dict(net.named_parameters())
+    _, after = outer_losses(net, params, rates, level_task(0.6, 0.9), recipe, plain)
+    assert after.item() == pytest.approx(0.45, abs=1e-4)
+    gradients = torch.autograd.grad(after, [rate["w"] for rate in rates])
+    assert [gradient.item() for gradient in gradients] == pytest.approx([-1, -1], abs=1e-4)
+    recipe = replace(recipe, steps=1, tasks=1, learning_rate=0.0, first_inner_rate=0.1)
+    recipe = replace(recipe, rate_of_rates=20.0)  # a twentieth of it at the first, warming step
+    learned = meta_train(net, repeat(level_task(0.6, 0.9)), recipe, rule=plain)
+    expected = pytest.approx(0.1 * math.e, rel=1e-4)
+    assert [rates["w"].item() for rates in learned.rates] == [expected, expected]
+
+
+def test_steps_can_be_drawn() -> None:
+    # every step goes by 0.1 towards the support: after one, two or three the query is hit or not
+    recipe = MetaRecipe(
+        inner_steps=3, fewer_steps=True, subset="all", steps=30, tasks=1, learning_rate=0.0,
+        first_inner_rate=0.1, rate_of_rates=0.0,
+    )  # fmt: skip
+    told: list[dict[str, float]] = []
+    for _ in range(2):
+        meta_train(Line(0.2), repeat(level_task(0.9, 0.9)), recipe, told.append, plain)
+    after = [round(line["after"], 3) for line in told]
+    assert set(after) == {0.6, 0.5, 0.4}
+    assert after[:30] == after[30:]
+
+
+def test_without_inner_steps_it_is_ordinary_training() -> None:
+    recipe = MetaRecipe(
+        inner_steps=0, unadapted_share=0.0, subset="all", steps=60, tasks=1, learning_rate=0.05
+    )
+    told: list[dict[str, float]] = []
+    learned = meta_train(Line(0.2), repeat(level_task(0.1, 0.8)), recipe, told.append)
+    assert learned.params["w"].item() == pytest.approx(0.8, abs=0.1)
+    assert learned.rates == []
+    assert all(line["before"] == line["after"] for line in told)
+
+
+def test_what_has_no_start_is_refused() -> None:
+    with pytest.raises(UsageError, match="adapters"):
+        meta_train(VoxelFlow(filters=2), moving_tasks(), MetaRecipe(subset="adapters"))
+
+
+@pytest.mark.parametrize("per_weight", [False, True])
+def test_learned_rates_are_walked_by_from_the_file(per_weight: bool, tmp_path: Path) -> None:
+    """Two steps of learned rates, through meta-training, the file and the adapter, by hand."""
+    torch.manual_seed(0)
+    net = Film(CONFIGS["film-xs"])
+    nn.init.constant_(net.fuse.output_conv.bias, 0.5)  # too bright everywhere: each step darkens
+    recipe = MetaRecipe(
+        steps=1, tasks=1, inner_steps=2, rate_per_step=True, rate_per_weight=per_weight,
+        doubled=1.0, cycle=0.0, queries=1, rate_of_rates=20.0,
+    )  # fmt: skip
+    learned = meta_train(net, moving_tasks(), recipe, rule=plain)
+    name = "fuse.output_conv.bias"
+    assert [rates[name].shape for rates in learned.rates] == [(8,) if per_weight else ()] * 2
+    path = str(tmp_path / "meta.safetensors")
+    tensors = {**net.state_dict(), **learned.params, **named_rates(learned.rates)}
+    save(path, "film-xs", tensors, dtype=torch.float32)
+    weights = load(path)
+    found = recipe_of(weights, 2)
+    assert found.rates == weights.rates
+    assert len(weights.rates) == 2
+    deltas = fit(adaptable(weights), [next(moving_tasks(64)).support], found)
+    walked = weights.rates[0][name] + weights.rates[1][name]
+    # the three channels of the residual: down by both steps' rates
+    expected = -walked.expand(8)[1:4]
+    torch.testing.assert_close(deltas[name].float()[1:4], expected, rtol=2e-3, atol=1e-6)
 
 
 def test_a_run_that_diverges_says_so() -> None:
@@ -167,8 +240,9 @@ def test_any_network_learns_in_the_outer_loop(build: type, order: int) -> None:
     assert told[0]["after"] < told[0]["before"]
     for name, value in net.state_dict().items():
         assert torch.equal(value, kept[name])
-    assert learned.rates.keys() == learned.params.keys()
-    assert all(rate > 0 for rate in learned.rates.values())
+    (rates,) = learned.rates
+    assert rates.keys() == learned.params.keys()
+    assert all(rate > 0 for rate in rates.values())
 
 
 def test_orders_differ_by_what_the_step_depends_on() -> None:

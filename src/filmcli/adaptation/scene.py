@@ -104,7 +104,7 @@ def adapt_scene(
     the recipe alone.
     """
     started = time.monotonic()
-    found = _lessons(scene, frame_at, recipe)
+    found = lessons_of(scene, frame_at, recipe)
     base = SceneAdaptation(scene.number, scene.last - scene.first)
     result = (
         replace(base, why=found) if isinstance(found, str) else _fitted(net, *found, recipe, base)
@@ -112,7 +112,7 @@ def adapt_scene(
     return replace(result, seconds=time.monotonic() - started)
 
 
-def _lessons(
+def lessons_of(
     scene: Scene, frame_at: Callable[[int], Tensor], recipe: Recipe
 ) -> tuple[list[Triplets], list[Triplets]] | str:
     """Return the support and the held-out triplets, or in words why there are none."""

@@ -2,8 +2,9 @@
 
 MAML's outer loop (Finn et al. 2017) around `filmcli.adaptation.inner.adapt`, the very function
 that adapts at test time. The outer loss is that of the query at the adapted weights, and a share
-of it at the unadapted ones, so that a film that is not adapted to loses nothing. One rate for
-every tensor, or for every weight, is learned along, as its logarithm.
+of it at the unadapted ones, so that a film that is not adapted to loses nothing. Rates are learned
+along, as logarithms: one for every tensor, or every weight (Meta-SGD), the same or another in
+every step (LSLR).
 
 Model-agnostic: a network is anything that is called with (left, right, phase).
 """
@@ -11,7 +12,8 @@ Model-agnostic: a network is anything that is called with (left, right, phase).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+import random
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -19,8 +21,8 @@ from torch import Tensor, nn
 
 from filmcli.adaptation.inner import Params, Rates, Rule, adam, adapt
 from filmcli.adaptation.lessons import Lesson, Questions
-from filmcli.adaptation.subsets import subset
-from filmcli.errors import RenderError
+from filmcli.adaptation.subsets import ADAPTERS, subset
+from filmcli.errors import RenderError, UsageError
 from filmcli.training.tasks import Task
 from filmcli.training.watch import Report
 
@@ -31,16 +33,19 @@ class MetaRecipe:
 
     `order` 1 takes the inner steps' gradients for constants, 2 differentiates them too.
     `unadapted_share` weighs the query loss of the unadapted weights against the adapted ones'.
+    No `inner_steps` at all is ordinary training on the queries.
     """
 
     steps: int = 1000
     tasks: int = 4  # to one step of the outer loop
     inner_steps: int = 1
+    fewer_steps: bool = False  # each task's are drawn from 1 to inner_steps
     order: int = 1
     learning_rate: float = 3e-5
     first_inner_rate: float = 3e-4
     rate_of_rates: float = 0.02  # of the logarithms
     rate_per_weight: bool = False
+    rate_per_step: bool = False
     unadapted_share: float = 0.5
     subset: str = "tail"
     doubled: float = 0.0
@@ -54,10 +59,10 @@ class MetaRecipe:
 
 @dataclass(frozen=True)
 class Learned:
-    """Parameters to start from, and the rates to adapt them with: a tensor for each name."""
+    """Parameters to start from, and for each step the rates to adapt them with, by name."""
 
     params: dict[str, Tensor]
-    rates: dict[str, Tensor]
+    rates: list[dict[str, Tensor]]
 
 
 def meta_train(
@@ -73,25 +78,31 @@ def meta_train(
 
     Only the parameters that adapt are learned; the network itself is not changed. `report` hears
     each step's mean query losses, before and after adaptation; `keep` gets what is learned and the
-    number of steps, every `keep_every` and at the end. Raises RenderError if a loss stops being a
-    number.
+    number of steps, every `keep_every` and at the end. Raises UsageError for a subset that has no
+    start of its own, RenderError if a loss stops being a number.
     """
+    if recipe.subset == ADAPTERS:
+        why = "They begin at nothing, in every scene anew."
+        raise UsageError("Low-rank adapters cannot be meta-trained.", why, "Name another subset.")
     chosen = subset(dict(net.named_parameters()), recipe.subset).start
     params = {name: p.detach().clone().requires_grad_() for name, p in chosen.items()}
-    logs = {name: p.requires_grad_() for name, p in _first_logs(params, recipe).items()}
+    logs = _first_logs(params, recipe)
     optimiser = torch.optim.Adam(
         [
             {"params": list(params.values()), "lr": recipe.learning_rate},
-            {"params": list(logs.values()), "lr": recipe.rate_of_rates},
+            {"params": [log for of_step in logs for log in of_step.values()],
+             "lr": recipe.rate_of_rates},
         ]
-    )
+    )  # fmt: skip
+    dice = random.Random(recipe.seed)
     average = {name: p.detach().clone() for name, p in params.items()}
     for step in range(recipe.steps):
         optimiser.zero_grad()
         told = {"step": float(step + 1), "before": 0.0, "after": 0.0}
         for _ in range(recipe.tasks):
-            rates = [{name: value.exp() for name, value in logs.items()}]
-            before, after = outer_losses(net, params, rates, next(tasks), recipe, rule)
+            rates = [{name: log.exp() for name, log in of_step.items()} for of_step in logs]
+            steps = dice.randint(1, recipe.inner_steps) if recipe.fewer_steps else None
+            before, after = outer_losses(net, params, rates, next(tasks), recipe, rule, steps)
             loss = (after + recipe.unadapted_share * before) / recipe.tasks
             loss.backward()  # type: ignore[no-untyped-call]
             told["before"] += before.item() / recipe.tasks
@@ -113,31 +124,48 @@ def meta_train(
 
 
 def outer_losses(
-    net: nn.Module, params: Params, rates: Rates, task: Task, recipe: MetaRecipe, rule: Rule = adam
+    net: nn.Module,
+    params: Params,
+    rates: Rates,
+    task: Task,
+    recipe: MetaRecipe,
+    rule: Rule = adam,
+    steps: int | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Return the query loss of `task` at `params`, and at what the inner loop makes of them."""
-    lesson = Lesson(net, task.support, Questions(recipe.doubled, recipe.cycle), list(params))
+    """Return the query loss of `task` at `params`, and at what `steps` of adaptation make of them.
+
+    By default the steps are the recipe's. With no share in the outer loss, the first has no graph.
+    """
     query = Lesson(net, task.query, Questions(1.0, 0.0), list(params))
+    if not recipe.inner_steps:
+        loss = query.loss(params)
+        return loss.detach(), loss
+    lesson = Lesson(net, task.support, Questions(recipe.doubled, recipe.cycle), list(params))
     adapted = adapt(
         lambda values, _: lesson.loss(values),
         params,
         rates,
-        recipe.inner_steps,
+        recipe.inner_steps if steps is None else steps,
         rule=rule,
         create_graph=recipe.order == 2,
     )
-    return query.loss(params), query.loss(adapted)
+    with torch.set_grad_enabled(recipe.unadapted_share > 0):
+        before = query.loss(params)
+    return before, query.loss(adapted)
 
 
-def _first_logs(params: Params, recipe: MetaRecipe) -> dict[str, Tensor]:
-    """Return the logarithms of the rates to begin with, for every one of `params`."""
+def _first_logs(params: Params, recipe: MetaRecipe) -> list[dict[str, Tensor]]:
+    """Return the logarithms of the rates to begin with, for each step and every one of `params`."""
     first = math.log(recipe.first_inner_rate)
-    return {
-        name: torch.full_like(
-            value.detach() if recipe.rate_per_weight else value.new_zeros(()), first
-        )
-        for name, value in params.items()
-    }
+    shape_of = torch.zeros_like if recipe.rate_per_weight else lambda value: value.new_zeros(())
+    steps = recipe.inner_steps if recipe.rate_per_step else min(1, recipe.inner_steps)
+    return [
+        {
+            name: torch.full_like(shape_of(value.detach()), first).requires_grad_()
+            for name, value in params.items()
+        }
+        for _ in range(steps)
+    ]
 
 
 def _check(told: dict[str, float]) -> None:
@@ -149,8 +177,9 @@ def _check(told: dict[str, float]) -> None:
         )
 
 
-def _learned(params: Params, logs: Params) -> Learned:
-    return Learned(dict(params), {name: value.detach().exp() for name, value in logs.items()})
+def _learned(params: Params, logs: Sequence[Params]) -> Learned:
+    rates = [{name: log.detach().exp() for name, log in of_step.items()} for of_step in logs]
+    return Learned(dict(params), rates)
 
 
 def _share_at(step: int, recipe: MetaRecipe) -> float:

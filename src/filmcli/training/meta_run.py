@@ -27,7 +27,7 @@ def meta_train_film(
     watch = Watch(log, report, recipe.steps, recipe.tasks, run.report_every)
 
     def keep(learned: Learned, step: int) -> None:
-        tensors = {**weights.state_dict, **learned.params, **named_rates([learned.rates])}
+        tensors = {**weights.state_dict, **learned.params, **named_rates(learned.rates)}
         said = {**weights.metadata, **run.metadata, "meta_steps": str(step)}
         save(run.output, weights.config, tensors, said)
         draw_curves(log, f"{run.output}.png")
