@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from filmcli.training.synthetic import Assets
+from filmcli.training.textures import Assets
 
 Picture = NDArray[np.uint8]
 

@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import footage
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from filmcli.training.motion import Motion, Wave
+from filmcli.training.recipe import Recipe
 from filmcli.training.samples import Field, Picture, Sample
-from filmcli.training.synthetic import lands_inside, synthetic_sample
+from filmcli.training.synthetic import (
+    Camera,
+    Layer,
+    flow_between,
+    lands_inside,
+    shot,
+    synthetic_sample,
+)
+from filmcli.training.textures import opaque
 
 ASSETS = footage.assets()
 
 
-def draw(index: int, side: int = 64) -> Sample:
-    return synthetic_sample(ASSETS, side, np.random.default_rng((0, index)))
+def draw(index: int, side: int = 64, **numbers: float) -> Sample:
+    recipe = replace(Recipe(side=side), **numbers)  # type: ignore[arg-type]
+    return synthetic_sample(ASSETS, recipe, np.random.default_rng((0, index)))
 
 
 def fetch(source: Picture, flow: Field) -> Picture:
@@ -42,7 +55,7 @@ def test_flow_fetches_the_other_end() -> None:
         explained.append(median_error(fetch(sample.left, sample.backward), sample.right, known))
         unmoved.append(median_error(sample.right, sample.left, known))
     assert len(explained) > 40
-    assert np.mean(explained) < 1.5 < 6 < np.mean(unmoved)
+    assert np.mean(explained) < 2 < 6 < np.mean(unmoved)
 
 
 def test_the_target_lies_on_the_straight_way() -> None:
@@ -55,7 +68,7 @@ def test_the_target_lies_on_the_straight_way() -> None:
             continue
         way = fetch(sample.target, (sample.forward * sample.phase).astype(np.float32))
         errors.append(median_error(way, sample.left, known))
-    assert np.mean(errors) < 1.5
+    assert np.mean(errors) < 2
 
 
 def test_a_sample_is_a_function_of_its_generator() -> None:
@@ -76,6 +89,117 @@ def test_motion_spans_still_to_large() -> None:
     ]
     assert min(lengths) < 4
     assert max(lengths) > 15
+
+
+def test_larger_motion_is_a_number_of_the_recipe() -> None:
+    def mean_length(**numbers: float) -> float:
+        flows = [draw(i, **numbers).forward for i in range(30)]
+        return float(np.mean([np.median(np.hypot(*flow.transpose(2, 0, 1))) for flow in flows]))
+
+    usual = mean_length()
+    assert mean_length(largest_shift=0.6) > 1.6 * usual
+    assert mean_length(pace_shape=1.0) > 1.2 * usual
+
+
+SIDE = 96
+TILT = np.array([[1.0, 0, 0], [0, 1, 0], [8e-4, -5e-4, 1]])
+PLACED = np.array([[0.9, 0.1, -20], [-0.1, 0.9, -10], [0, 0, 1]])
+MOVED = np.array([[0.9, 0.05, -8], [-0.05, 0.9, -16], [0, 0, 1]])
+WAVE = Wave(
+    np.array([3.0, 4.0]), 2 * np.pi / 120 * np.array([[1, 0.3], [-0.4, 1]]), np.array([0.0, 1.0])
+)
+WAYS = {
+    "even": Motion(PLACED, MOVED),
+    "tilting": Motion(PLACED, MOVED @ TILT),
+    "bending": Motion(PLACED, MOVED, wave=WAVE),
+    "gathering speed": Motion(PLACED, MOVED, gathering=0.5),
+    "all of it": Motion(PLACED, MOVED @ TILT, gathering=-0.4, wave=WAVE),
+}
+
+
+def scene(motion: Motion) -> list[Layer]:
+    """A background that moves, and a sharp-edged disc that moves another way."""
+    disc = opaque(footage.texture(120, 120, 12))
+    cv2.circle(mask := np.zeros((120, 120), np.uint8), (60, 60), 40, 255, -1)
+    disc[..., 3] = mask
+    shifted = np.array([[1.0, 0, 9], [0, 1, 4], [0, 0, 1]])
+    over = Motion(np.eye(3), shifted, motion.gathering, motion.wave)
+    return [Layer(opaque(footage.texture(200, 240, 11)), motion), Layer(disc, over)]
+
+
+def exposed(layers: list[Layer], phase: float, **camera: float) -> tuple[Picture, NDArray[np.intp]]:
+    rng = np.random.default_rng(0)
+    return shot(layers, Camera(**camera), phase, SIDE, rng)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("back", [False, True])
+def test_flow_is_exact_for_every_kind_of_motion(way: str, back: bool) -> None:
+    layers = scene(WAYS[way])
+    (here, owner), (there, other_owner) = (exposed(layers, p) for p in ((1, 0) if back else (0, 1)))
+    flow = flow_between(layers, owner, back=back)
+    landed = fetch(other_owner.astype(np.uint8) * 100, flow)
+    # seen at both ends, and away from the disc's edge, where two layers mix in a pixel
+    seen = (lands_inside(flow) > 0) & (landed == owner * 100)
+    near = cv2.dilate((owner != cv2.blur(owner.astype(np.float32), (5, 5))).astype(np.uint8), None)
+    seen &= near == 0
+    assert seen.mean() > 0.4
+    errors = np.abs(fetch(there, flow).astype(int) - here)[seen]
+    assert np.median(errors) <= 1 and np.percentile(errors, 99) <= 6
+    assert np.hypot(*flow.transpose(2, 0, 1)).mean() > 4
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("phase", [0.25, 0.5, 0.8])
+def test_the_picture_is_exact_at_any_phase(way: str, phase: float) -> None:
+    """Found by hand: which point of the texture is seen, by solving the motion's own equations."""
+    motion = WAYS[way]
+    picture, _ = exposed(scene(motion)[:1], phase)
+    gone = phase + motion.gathering * phase * (phase - 1)
+    texture = footage.texture(200, 240, 11)
+    errors = []
+    for x, y in [(10, 12), (48, 40), (80, 70), (30, 90)]:
+        place = (1 - gone) * motion.start + gone * motion.end
+        q = np.linalg.solve(place, [x, y, 1])
+        q = q[:2] / q[2]
+        if motion.wave is not None:
+            wave = motion.wave
+            q = q + gone * wave.reach * np.sin(wave.wave_numbers @ q + wave.begin)
+        truth = cv2.remap(texture, *(np.float32([[v]]) for v in q), cv2.INTER_LINEAR)[0, 0]
+        errors.append(np.abs(picture[y, x].astype(int) - truth).max())
+    assert max(errors) <= 5  # a pixel is the mean of four exposures of the fine texture
+    assert np.mean(errors) <= 3
+
+
+def test_speed_gathers_between_ends_that_stay() -> None:
+    even, gathering = WAYS["even"], WAYS["gathering speed"]
+    points = (np.float32([50]), np.float32([40]))
+    assert np.allclose(even.follow(points, back=False), gathering.follow(points, back=False))
+    assert np.array_equal(even.place(1), gathering.place(1))
+    half, late = even.place(0.5)[0, 2], gathering.place(0.5)[0, 2]
+    assert half == pytest.approx(-14) and late == pytest.approx(-14 - 0.125 * 12)
+
+
+def test_an_open_shutter_smears_what_moves_only() -> None:
+    still = Motion(PLACED, PLACED)
+    for motion, is_smeared in ((still, False), (WAYS["even"], True)):
+        layers = [Layer(opaque(footage.texture(200, 240, 11)), motion)]
+        sharp, _ = exposed(layers, 0.5)
+        smeared, _ = exposed(layers, 0.5, shutter=0.5)
+        detail = [float(np.abs(np.diff(p.astype(int), axis=1)).mean()) for p in (sharp, smeared)]
+        assert (detail[1] < 0.9 * detail[0]) == is_smeared
+        assert abs(float(smeared.mean()) - sharp.mean()) < 1
+
+
+def test_grain_is_of_its_size_and_unsharpness_leaves_sprites_sharp() -> None:
+    layers = scene(WAYS["even"])
+    clean, owner = exposed(layers, 0.0)
+    grainy, _ = exposed(layers, 0.0, grain=5.0)
+    assert np.std(grainy.astype(int) - clean) == pytest.approx(5, rel=0.1)
+    soft, _ = exposed(layers, 0.0, unsharp=3.0)
+    inner = cv2.erode((owner == 1).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    assert np.abs(soft.astype(int) - clean)[inner].mean() < 0.05
+    assert np.abs(soft.astype(int) - clean)[owner == 0].mean() > 3
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import cv2
 from filmcli.errors import InputError, UsageError
 from filmcli.training.clips import Clip, load_clips
 from filmcli.training.samples import Picture
-from filmcli.training.synthetic import Assets
+from filmcli.training.textures import Assets
 
 
 class Material(NamedTuple):

@@ -40,7 +40,7 @@ class Ranks:
         gradients = [p.grad for p in parameters if p.grad is not None]
         flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
         self._mean(flat)
-        parts = torch.split(flat, [gradient.numel() for gradient in gradients])  # type: ignore[no-untyped-call]
+        parts = torch.split(flat, [gradient.numel() for gradient in gradients])
         for gradient, part in zip(gradients, parts, strict=True):
             gradient.copy_(part.view(gradient.shape))
 

@@ -30,7 +30,7 @@ class _Samples(Dataset[Sample]):
         share = recipe.picture_synthetic if stage else recipe.flow_synthetic
         synthetic = rng.random() < share
         if not self._material.sources or (synthetic and self._material.assets.photographs):
-            return synthetic_sample(self._material.assets, recipe.side, rng)
+            return synthetic_sample(self._material.assets, recipe, rng)
         return clip_sample(self._material.sources, recipe.side, rng)
 
 

@@ -1,9 +1,8 @@
 """Synthetic layered motion: sprites over a background, exact at any phase, with exact flow.
 
-Every layer moves along straight lines at constant speed: its placement at phase s is
-(1 - s) * start + s * end, both affine, so the picture at any phase and the flow between
-the ends are exact. Pictures are drawn at twice the size and averaged down, which gives
-edges the fractional coverage that a camera gives them.
+Every layer is a texture on a known way (`filmcli.training.motion`). Pictures are drawn at twice the
+size and averaged down, which gives edges the fractional coverage that a camera gives them; some
+are blurred by motion or out of focus, lit by changing light, or grainy, as film is.
 """
 
 from __future__ import annotations
@@ -15,49 +14,58 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from filmcli.training.motion import Motion, Place, Points, carried, random_motion
+from filmcli.training.recipe import Recipe
 from filmcli.training.samples import Field, Picture, Sample
+from filmcli.training.textures import Assets, cut, one_of, opaque, sprite_texture
 
-Affine = NDArray[np.float64]  # (2, 3), layer pixels to frame pixels
 OVERSAMPLING = 2
-LARGEST_SHIFT = 0.3  # of the frame's side, a layer's largest motion; coarse levels reach this far
-WORDS = ("FILM", "24 FPS", "LIVE", "EXIT 1/2", "Open the door", "quickly", "0123456789", "#@&?!")
+_ENLARGED = np.array([[2.0, 0, 0.5], [0, 2, 0.5], [0, 0, 1]])  # pixel centres of the large canvas
+SMEARED, UNSHARP, GRAINY = 0.03, 0.1, 0.15  # shares of samples
+_EXPOSURES = 5  # pictures that a smeared one is the mean of
 
 
 class Layer(NamedTuple):
-    """A texture with coverage and where it stands at the ends of the interval."""
+    """A texture with coverage `(h, w, 4)`, and how it moves."""
 
-    texture: Picture  # (h, w, 4) RGB and alpha
-    start: Affine
-    end: Affine
-
-
-class Assets(NamedTuple):
-    """What layers are made of: opaque photographs `(h, w, 3)` and cut-out objects `(h, w, 4)`."""
-
-    photographs: Sequence[Picture]
-    cutouts: Sequence[Picture]
+    texture: Picture
+    motion: Motion
 
 
-def synthetic_sample(assets: Assets, side: int, rng: np.random.Generator) -> Sample:
-    """Return a triplet of `side` x `side` frames with known flow, drawn by `rng`."""
-    pace = side * LARGEST_SHIFT * rng.beta(1.0, 2.0)  # px; how lively this sample is
+class Camera(NamedTuple):
+    """What the lens and the film do to a picture."""
+
+    shutter: float = 0.0  # share of the interval that it is open
+    unsharp: float = 0.0  # standard deviation of the background's blur, px
+    grain: float = 0.0  # grey levels
+    light: tuple[float, float] = (1.0, 1.0)  # gains at both ends
+
+
+def synthetic_sample(assets: Assets, recipe: Recipe, rng: np.random.Generator) -> Sample:
+    """Return a triplet of the recipe's size with known flow, drawn by `rng`."""
+    side = recipe.side
+    limit = side * recipe.largest_shift
+    pace = limit * rng.beta(1.0, recipe.pace_shape)  # px; how lively this sample is
     background = _background(assets, side, pace, rng)
-    sprites = [_sprite(assets, side, pace, background, rng) for _ in range(rng.integers(0, 5))]
-    layers = [background, *sprites]
-    phase = 0.5 if rng.random() < 0.5 else float(rng.uniform(0.1, 0.9))
-    light = _light(rng)
-    left, left_owner = _draw(layers, 0.0, side)
-    target, _ = _draw(layers, phase, side)
-    right, right_owner = _draw(layers, 1.0, side)
-    forward = _flow(layers, left_owner, reverse=False)
-    backward = _flow(layers, right_owner, reverse=True)
+    count = rng.integers(0, 5)
+    layers = [
+        background,
+        *(_sprite(assets, side, pace, limit, background, rng) for _ in range(count)),
+    ]
+    phase = 0.5 if rng.random() < recipe.middle_share else float(rng.uniform(0.1, 0.9))
+    camera = _camera(pace, rng)
+    left, left_owner = shot(layers, camera, 0.0, side, rng)
+    target, _ = shot(layers, camera, phase, side, rng)
+    right, right_owner = shot(layers, camera, 1.0, side, rng)
+    forward = flow_between(layers, left_owner, back=False)
+    backward = flow_between(layers, right_owner, back=True)
     return Sample(
-        left=_grade(left, light, 0.0),
-        target=_grade(target, light, phase),
-        right=_grade(right, light, 1.0),
-        phase=phase,
-        forward=forward,
-        backward=backward,
+        left,
+        target,
+        right,
+        phase,
+        forward,
+        backward,
         forward_known=lands_inside(forward),
         backward_known=lands_inside(backward),
     )
@@ -72,35 +80,6 @@ def lands_inside(flow: Field) -> Picture:
     return np.asarray(inside, np.uint8)
 
 
-def _one_of(pictures: Sequence[Picture], rng: np.random.Generator) -> Picture:
-    return pictures[int(rng.integers(len(pictures)))]
-
-
-def _placement(
-    centre: NDArray[np.float64], size: tuple[int, int], scale: float, angle: float
-) -> Affine:
-    """Return the map that puts a texture of `size` (h, w) at `centre`, scaled and turned."""
-    turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    middle = np.array([size[1] / 2, size[0] / 2])
-    return np.column_stack((turn, centre - turn @ middle))
-
-
-def _ends(
-    size: tuple[int, int],
-    centre: NDArray[np.float64],
-    scale: float,
-    shift: NDArray[np.float64],
-    rng: np.random.Generator,
-) -> tuple[Affine, Affine]:
-    """Return a texture's placements at both ends: it shifts, and sometimes grows and turns."""
-    angle = rng.uniform(-np.pi, np.pi) if rng.random() < 0.3 else rng.normal(0, 0.1)
-    lively = rng.random() < 0.5
-    turn, growth = (rng.normal(0, 0.06), rng.normal(0, 0.05)) if lively else (0.0, 0.0)
-    start = _placement(centre - shift / 2, size, scale * np.exp(-growth / 2), angle - turn / 2)
-    end = _placement(centre + shift / 2, size, scale * np.exp(growth / 2), angle + turn / 2)
-    return start, end
-
-
 def _shift(pace: float, rng: np.random.Generator) -> NDArray[np.float64]:
     """Return a motion (dx, dy) of about `pace` px, more often sideways than up and down."""
     direction = rng.uniform(0, 2 * np.pi)
@@ -108,172 +87,49 @@ def _shift(pace: float, rng: np.random.Generator) -> NDArray[np.float64]:
 
 
 def _background(assets: Assets, side: int, pace: float, rng: np.random.Generator) -> Layer:
-    photograph = _one_of(assets.photographs, rng)
+    photograph = one_of(assets.photographs, rng)
     cover = side * 1.8 / min(photograph.shape[:2])  # covers the frame with room to move
     scale = float(np.exp(rng.uniform(np.log(cover), np.log(max(cover, 1.2)))))
     size = int(side * 2.2 / scale), int(side * 2.2 / scale)
-    texture = _opaque(_cut(photograph, size, rng))
+    texture = opaque(cut(photograph, size, rng))
     centre = np.array([side / 2, side / 2])
-    return Layer(texture, *_ends(texture.shape[:2], centre, scale, _shift(pace * 0.7, rng), rng))
+    shift = _shift(pace * 0.7, rng)
+    return Layer(texture, random_motion(texture.shape[:2], centre, scale, shift, rng))
 
 
 def _sprite(
-    assets: Assets, side: int, pace: float, background: Layer, rng: np.random.Generator
+    assets: Assets,
+    side: int,
+    pace: float,
+    limit: float,
+    background: Layer,
+    rng: np.random.Generator,
 ) -> Layer:
-    texture = _sprite_texture(assets, rng)
+    """Return a layer that moves by `pace` px or less, sometimes along with the background."""
+    texture = sprite_texture(assets, rng)
     extent = side * np.exp(rng.uniform(np.log(0.15), np.log(0.9)))
     scale = extent / max(texture.shape[:2])
     centre = rng.uniform(0, side, 2)
-    drift = (background.end - background.start)[:, 2] if rng.random() < 0.3 else np.zeros(2)
-    limit = side * LARGEST_SHIFT
+    drift = _drift(background.motion, centre) if rng.random() < 0.3 else np.zeros(2)
     shift = np.clip(drift + _shift(pace, rng), -limit, limit)
-    return Layer(texture, *_ends(texture.shape[:2], centre, scale, shift, rng))
+    return Layer(texture, random_motion(texture.shape[:2], centre, scale, shift, rng))
 
 
-def _sprite_texture(assets: Assets, rng: np.random.Generator) -> Picture:
-    """Return an RGBA texture: a cut-out, a blob or bar of photograph, a pattern, or a word."""
-    kind = rng.random()
-    if assets.cutouts and kind < 0.5:
-        return _one_of(assets.cutouts, rng)
-    size = int(rng.integers(60, 200)), int(rng.integers(60, 200))
-    if kind < 0.62:
-        return _word(rng)
-    if kind < 0.7:
-        return _pattern(size, rng)
-    photograph = _one_of(assets.photographs, rng)
-    texture = _opaque(_cut(photograph, size, rng))
-    texture[..., 3] = _bars(texture.shape[:2], rng) if kind < 0.8 else _blob(texture.shape[:2], rng)
-    return texture
+def _drift(motion: Motion, place: NDArray[np.float64]) -> NDArray[np.float64]:
+    x, y = place.astype(np.float32)
+    return np.array(motion.follow((x, y), back=False)) - place
 
 
-def _opaque(picture: Picture) -> Picture:
-    return np.dstack((picture, np.full(picture.shape[:2], 255, np.uint8)))
-
-
-def _cut(picture: Picture, size: tuple[int, int], rng: np.random.Generator) -> Picture:
-    """Return a random region of at most `size` (h, w), turned or mirrored at random."""
-    height, width = (min(want, have) for want, have in zip(size, picture.shape[:2], strict=True))
-    top = rng.integers(picture.shape[0] - height + 1)
-    left = rng.integers(picture.shape[1] - width + 1)
-    region = picture[top : top + height, left : left + width]
-    if rng.random() < 0.5:
-        region = region[:, ::-1]
-    return np.ascontiguousarray(region[..., rng.permutation(3)] if rng.random() < 0.3 else region)
-
-
-def _blob(size: tuple[int, int], rng: np.random.Generator) -> Picture:
-    """Return the coverage of a random rounded polygon."""
-    height, width = size
-    corners = int(rng.integers(3, 12))
-    angles = np.sort(rng.uniform(0, 2 * np.pi, corners))
-    radii = rng.uniform(0.5, 1.0, corners)
-    points = np.stack((np.cos(angles) * radii, np.sin(angles) * radii), axis=1)
-    points = (points * 0.48 + 0.5) * (width, height)
-    coverage = np.zeros(size, np.uint8)
-    cv2.fillPoly(coverage, [points.astype(np.int32)], 255, cv2.LINE_AA)
-    if rng.random() < 0.5:
-        coverage = cv2.GaussianBlur(coverage, (0, 0), rng.uniform(1, 4))
-    return coverage
-
-
-def _bars(size: tuple[int, int], rng: np.random.Generator) -> Picture:
-    """Return the coverage of a few thin lines: wires, poles, fences."""
-    coverage = np.zeros(size, np.uint8)
-    for _ in range(rng.integers(1, 6)):
-        ends = rng.uniform(0, 1, (2, 2)) * (size[1], size[0])
-        first, second = (tuple(int(v) for v in end) for end in ends)
-        cv2.line(coverage, first, second, 255, int(rng.integers(1, 7)), cv2.LINE_AA)
-    return coverage
-
-
-def _pattern(size: tuple[int, int], rng: np.random.Generator) -> Picture:
-    """Return stripes or checks of two colours, opaque."""
-    period = rng.uniform(6, 24)
-    y, x = np.mgrid[: size[0], : size[1]] / period
-    wave = np.sin(2 * np.pi * x) * (np.sin(2 * np.pi * y) if rng.random() < 0.5 else 1.0)
-    mix = np.clip(wave * 3 + 0.5, 0, 1)[..., None]
-    first, second = rng.integers(0, 256, (2, 3))
-    return _opaque((first * mix + second * (1 - mix)).astype(np.uint8))
-
-
-def _word(rng: np.random.Generator) -> Picture:
-    """Return a word in a random colour on nothing, or on a plate."""
-    word = str(rng.choice(WORDS))
-    font, thickness = int(rng.integers(0, 8)), int(rng.integers(2, 6))
-    (width, height), base = cv2.getTextSize(word, font, 2.0, thickness)
-    coverage = np.zeros((height + base + 12, width + 12), np.uint8)
-    cv2.putText(coverage, word, (6, height + 6), font, 2.0, 255, thickness, cv2.LINE_AA)
-    ink, plate = rng.integers(0, 256, (2, 3)).astype(np.uint8)
-    if rng.random() < 0.5:
-        return np.dstack((np.broadcast_to(ink, (*coverage.shape, 3)), coverage))
-    mix = coverage[..., None] / np.float32(255)
-    return _opaque((ink * mix + plate * (1 - mix)).astype(np.uint8))
-
-
-def _draw(layers: Sequence[Layer], phase: float, side: int) -> tuple[Picture, NDArray[np.intp]]:
-    """Return the picture at `phase` and, for every pixel, the index of the layer seen there."""
-    large = side * OVERSAMPLING
-    canvas: Field | None = None
-    owner = np.zeros((side, side), np.intp)
-    for index, layer in enumerate(layers):
-        place = (1 - phase) * layer.start + phase * layer.end
-        # Pixel centres: the large canvas's x is 2 * (x + 1/2) - 1/2 of the frame's.
-        place = place * OVERSAMPLING
-        place[:, 2] += (OVERSAMPLING - 1) / 2
-        if canvas is None:
-            canvas = cv2.warpAffine(
-                layer.texture[..., :3], place, (large, large), borderMode=cv2.BORDER_REFLECT_101
-            ).astype(np.float32)
-            continue
-        box = _box(place, layer.texture.shape[:2], large)
-        if box is None:
-            continue
-        left, top, right, bottom = box
-        place[:, 2] -= (left, top)
-        drawn = cv2.warpAffine(layer.texture, place, (right - left, bottom - top))
-        alpha = drawn[..., 3:].astype(np.float32) / 255
-        region = canvas[top:bottom, left:right]
-        region += (drawn[..., :3] - region) * alpha
-        coverage = cv2.resize(
-            alpha[..., 0],
-            ((right - left) // OVERSAMPLING, (bottom - top) // OVERSAMPLING),
-            interpolation=cv2.INTER_AREA,
-        )
-        window = owner[
-            top // OVERSAMPLING : bottom // OVERSAMPLING,
-            left // OVERSAMPLING : right // OVERSAMPLING,
-        ]
-        window[coverage > 0.5] = index
-    assert canvas is not None, "there is always a background"
-    small = cv2.resize(canvas, (side, side), interpolation=cv2.INTER_AREA)
-    return (small + 0.5).astype(np.uint8), owner
-
-
-def _box(place: Affine, size: tuple[int, int], large: int) -> tuple[int, int, int, int] | None:
-    """Return the part of the canvas (left, top, right, bottom) a placed texture can touch."""
-    height, width = size
-    corners = place @ np.array([[-1, width, width, -1], [-1, -1, height, height], [1, 1, 1, 1]])
-    low = np.floor(corners.min(axis=1) / OVERSAMPLING).astype(int) * OVERSAMPLING
-    high = np.ceil(corners.max(axis=1) / OVERSAMPLING).astype(int) * OVERSAMPLING
-    left, top = np.clip(low, 0, large)
-    right, bottom = np.clip(high, 0, large)
-    return (int(left), int(top), int(right), int(bottom)) if right > left and bottom > top else None
-
-
-def _flow(layers: Sequence[Layer], owner: NDArray[np.intp], *, reverse: bool) -> Field:
-    """Return each pixel's motion `(H, W, 2)` to the other end, by the layer it shows."""
-    side = owner.shape[0]
-    motions = []
-    for layer in layers:
-        here, there = (layer.end, layer.start) if reverse else (layer.start, layer.end)
-        linear = there[:, :2] @ np.linalg.inv(here[:, :2])
-        offset = there[:, 2] - linear @ here[:, 2]
-        motions.append(np.column_stack((linear - np.eye(2), offset)))
-    motion = np.stack(motions)[owner]  # (H, W, 2, 3)
-    grid = np.arange(side, dtype=np.float64)
-    x, y = grid[None, :, None], grid[:, None, None]
-    flow = motion[..., 0] * x + motion[..., 1] * y + motion[..., 2]
-    return flow.astype(np.float32)
+def _camera(pace: float, rng: np.random.Generator) -> Camera:
+    """Return a camera: usually sharp, steady, clean and in even light."""
+    # Exposures further than 2 px from each other would show as a row of ghosts.
+    widest = min(0.5, 2 * (_EXPOSURES - 1) / max(pace, 1))
+    return Camera(
+        shutter=rng.uniform(0.1, 1) * widest if rng.random() < SMEARED else 0.0,
+        unsharp=rng.uniform(0.7, 3) if rng.random() < UNSHARP else 0.0,
+        grain=rng.uniform(1, 7) if rng.random() < GRAINY else 0.0,
+        light=_light(rng),
+    )
 
 
 def _light(rng: np.random.Generator) -> tuple[float, float]:
@@ -284,6 +140,108 @@ def _light(rng: np.random.Generator) -> tuple[float, float]:
     return first, first * rng.uniform(0.9, 1.1)
 
 
-def _grade(picture: Picture, light: tuple[float, float], phase: float) -> Picture:
-    gain = (1 - phase) * light[0] + phase * light[1]
-    return picture if gain == 1.0 else np.clip(picture * gain + 0.5, 0, 255).astype(np.uint8)
+def shot(
+    layers: Sequence[Layer], camera: Camera, phase: float, side: int, rng: np.random.Generator
+) -> tuple[Picture, NDArray[np.intp]]:
+    """Return the picture at `phase` and, for every pixel, the index of the layer seen there."""
+    picture, owner = _drawn(layers, camera.unsharp, phase, side)
+    if camera.shutter:
+        others = np.linspace(-0.5, 0.5, _EXPOSURES) * camera.shutter
+        for offset in others[others != 0]:
+            picture += _drawn(layers, camera.unsharp, phase + offset, side)[0]
+        picture /= _EXPOSURES
+    gain = (1 - phase) * camera.light[0] + phase * camera.light[1]
+    if gain != 1.0:
+        picture *= np.float32(gain)
+    if camera.grain:
+        picture += camera.grain * rng.standard_normal(picture.shape, np.float32)
+    return np.clip(picture + 0.5, 0, 255).astype(np.uint8), owner
+
+
+def _drawn(
+    layers: Sequence[Layer], unsharp: float, phase: float, side: int
+) -> tuple[Field, NDArray[np.intp]]:
+    """Return one exposure, grey levels as float32, and the owners."""
+    large = side * OVERSAMPLING
+    background, *sprites = layers
+    whole = (0, 0, large, large)
+    canvas = _warped(background, background.texture[..., :3], phase, whole).astype(np.float32)
+    if unsharp:
+        canvas = cv2.GaussianBlur(canvas, (0, 0), OVERSAMPLING * unsharp)
+    owner = np.zeros((side, side), np.intp)
+    for index, layer in enumerate(sprites, 1):
+        box = _box(layer, phase, large)
+        if box is None:
+            continue
+        left, top, right, bottom = box
+        drawn = _warped(layer, layer.texture, phase, box)
+        alpha = drawn[..., 3:].astype(np.float32) / 255
+        region = canvas[top:bottom, left:right]
+        region += (drawn[..., :3] - region) * alpha
+        left, top, right, bottom = (edge // OVERSAMPLING for edge in box)
+        size = right - left, bottom - top
+        coverage = cv2.resize(alpha[..., 0], size, interpolation=cv2.INTER_AREA)
+        owner[top:bottom, left:right][coverage > 0.5] = index
+    return cv2.resize(canvas, (side, side), interpolation=cv2.INTER_AREA), owner
+
+
+def _warped(
+    layer: Layer, texture: Picture, phase: float, box: tuple[int, int, int, int]
+) -> Picture:
+    """Return `texture` as it stands at `phase` in a `box` of the large canvas.
+
+    An opaque texture is mirrored at its edges, another ends there.
+    """
+    left, top, right, bottom = box
+    size = right - left, bottom - top
+    border = cv2.BORDER_CONSTANT if texture.shape[2] == 4 else cv2.BORDER_REFLECT_101
+    if layer.motion.wave is not None:
+        x, y = _points(size)
+        half, twice = np.float32(0.5), np.float32(OVERSAMPLING)
+        points = (x + (left - half)) / twice, (y + (top - half)) / twice
+        x, y = layer.motion.texture_at(points, phase)
+        bent: Picture = cv2.remap(texture, x, y, cv2.INTER_LINEAR, borderMode=border)
+        return bent
+    place = np.array([[1, 0, -left], [0, 1, -top], [0, 0, 1]]) @ _ENLARGED
+    place = place @ layer.motion.place(phase)
+    if (place[2, :2] == 0).all():
+        flat: Picture = cv2.warpAffine(texture, place[:2], size, borderMode=border)
+        return flat
+    tilted: Picture = cv2.warpPerspective(texture, place, size, borderMode=border)
+    return tilted
+
+
+def _points(size: tuple[int, int]) -> Points:
+    """Return x (1, w) and y (h, 1) of the pixels of a picture of `size` (w, h)."""
+    width, height = size
+    return np.arange(width, dtype=np.float32)[None], np.arange(height, dtype=np.float32)[:, None]
+
+
+def _box(layer: Layer, phase: float, large: int) -> tuple[int, int, int, int] | None:
+    """Return the part of the canvas (left, top, right, bottom) a layer can touch, even numbers."""
+    height, width = layer.texture.shape[:2]
+    across, down = (1.0, 1.0) if layer.motion.wave is None else 1 + layer.motion.wave.reach
+    x = np.array([-across, width - 1 + across] * 2, np.float32)
+    y = np.repeat(np.array([-down, height - 1 + down], np.float32), 2)
+    place: Place = _ENLARGED @ layer.motion.place(phase)
+    found = np.stack(carried(place, (x, y)))
+    low = np.floor(found.min(axis=1) / OVERSAMPLING).astype(int) * OVERSAMPLING
+    high = np.ceil(found.max(axis=1) / OVERSAMPLING).astype(int) * OVERSAMPLING
+    left, top = np.clip(low, 0, large)
+    right, bottom = np.clip(high, 0, large)
+    return (int(left), int(top), int(right), int(bottom)) if right > left and bottom > top else None
+
+
+def flow_between(layers: Sequence[Layer], owner: NDArray[np.intp], *, back: bool) -> Field:
+    """Return each pixel's motion `(H, W, 2)` to the other end, by the layer that `owner` names."""
+    side = owner.shape[0]
+    x, y = _points((side, side))
+    ends = np.dstack(np.broadcast_arrays(*layers[0].motion.follow((x, y), back=back)))
+    for index, layer in enumerate(layers[1:], 1):
+        rows, columns = np.nonzero(owner == index)
+        if rows.size:
+            points = columns.astype(np.float32), rows.astype(np.float32)
+            ends[rows, columns] = np.stack(layer.motion.follow(points, back=back), axis=1)
+    ends[..., 0] -= x
+    ends[..., 1] -= y
+    return ends

@@ -1,0 +1,148 @@
+"""How a layer of synthetic motion moves: where its texture stands at every phase, exactly.
+
+A place maps texture pixels to frame pixels, as a 3x3 homography. Between two places every entry
+moves linearly, so every point moves along a straight line. On top of that a layer may gather
+speed, and bend in waves: both are known at any phase, and so is the flow between the ends.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Place = NDArray[np.float64]  # (3, 3)
+Axis = NDArray[np.float32]
+Points = tuple[Axis, Axis]
+"""x and y, which may be rows and columns that broadcast; float32 leaves 1e-4 px of 1000."""
+
+TILTED, BENT, GATHERING = 0.15, 0.1, 0.15  # shares of layers
+_BENDS = 6  # rounds of fixed point; waves have slopes under 0.3, so 0.3**6 of them is left
+
+
+class Wave(NamedTuple):
+    """A bend: texture pixel q shows what lay at q + reach * sin(wave_numbers @ q + begin)."""
+
+    reach: NDArray[np.float64]  # (2,), texture px
+    wave_numbers: NDArray[np.float64]  # (2, 2), radians a texture px
+    begin: NDArray[np.float64]  # (2,)
+
+    def bent(self, q: Points) -> Points:
+        """Return by how much the texture is bent at `q`."""
+        angles = carried(np.column_stack((self.wave_numbers, self.begin)), q)
+        across, down = (
+            np.float32(reach) * np.sin(angle)
+            for reach, angle in zip(self.reach, angles, strict=True)
+        )
+        return across, down
+
+
+class Motion(NamedTuple):
+    """The way of a layer from phase 0 to phase 1.
+
+    At phase s it has gone s + gathering * s * (s - 1) of it, and so much of the `wave` has grown.
+    """
+
+    start: Place
+    end: Place
+    gathering: float = 0.0
+    wave: Wave | None = None
+
+    def gone(self, phase: float) -> float:
+        """Return the share of the way that lies behind at `phase`."""
+        return phase + self.gathering * phase * (phase - 1)
+
+    def place(self, phase: float) -> Place:
+        """Return where the unbent texture stands at `phase`."""
+        gone = self.gone(phase)
+        return (1 - gone) * self.start + gone * self.end
+
+    def texture_at(self, points: Points, phase: float) -> Points:
+        """Return which texture pixels are seen at the frame's `points`."""
+        q = carried(np.linalg.inv(self.place(phase)), points)
+        return q if self.wave is None else _moved(q, self.wave.bent(q), self.gone(phase))
+
+    def follow(self, points: Points, *, back: bool) -> Points:
+        """Return where what is at `points` of one end is at the other: from 0 to 1, or `back`."""
+        if self.wave is None:
+            here, there = (self.end, self.start) if back else (self.start, self.end)
+            return carried(there @ np.linalg.inv(here), points)
+        texture = self.texture_at(points, 1.0 if back else 0.0)
+        if back:
+            return carried(self.start, texture)
+        q = texture
+        for _ in range(_BENDS):
+            q = _moved(texture, self.wave.bent(q), -1)
+        return carried(self.end, q)
+
+
+def carried(place: NDArray[np.floating], points: Points) -> Points:
+    """Return `points` as `place` maps them, a homography (3, 3) or an affine map (2, 3)."""
+    (x, y), m = points, place.astype(np.float32)
+    across, down = (m[i, 0] * x + (m[i, 1] * y + m[i, 2]) for i in (0, 1))
+    if len(place) == 2 or (place[2, :2] == 0).all():
+        return across, down
+    w = m[2, 0] * x + (m[2, 1] * y + m[2, 2])
+    return across / w, down / w
+
+
+def _moved(points: Points, by: Points, times: float) -> Points:
+    factor = np.float32(times)
+    return points[0] + factor * by[0], points[1] + factor * by[1]
+
+
+def standing(
+    centre: NDArray[np.float64], size: tuple[int, int], scale: float, angle: float
+) -> Place:
+    """Return the place that puts a texture of `size` (h, w) at `centre`, scaled and turned."""
+    cosine, sine = scale * np.cos(angle), scale * np.sin(angle)
+    turn = np.array([[cosine, -sine], [sine, cosine]])
+    place = np.eye(3)
+    place[:2, :2], place[:2, 2] = turn, centre - turn @ (size[1] / 2, size[0] / 2)
+    return place
+
+
+def random_motion(
+    size: tuple[int, int],
+    centre: NDArray[np.float64],
+    scale: float,
+    shift: NDArray[np.float64],
+    rng: np.random.Generator,
+) -> Motion:
+    """Return the motion of a texture of `size` by `shift` px over `centre`, the middle of its way.
+
+    It sometimes grows and turns besides, tilts, bends, or gathers speed.
+    """
+    angle = rng.uniform(-np.pi, np.pi) if rng.random() < 0.3 else rng.normal(0, 0.1)
+    lively = rng.random() < 0.5
+    turn, growth = (rng.normal(0, 0.06), rng.normal(0, 0.05)) if lively else (0.0, 0.0)
+    ends = [
+        standing(centre + s * shift, size, scale * np.exp(s * growth), angle + s * turn)
+        for s in (-0.5, 0.5)
+    ]
+    if rng.random() < TILTED:
+        ends = [_tilted(end, size, rng) for end in ends]
+    gathering = rng.uniform(-0.5, 0.5) if rng.random() < GATHERING else 0.0
+    wave = _wave(size, rng) if rng.random() < BENT else None
+    return Motion(ends[0], ends[1], gathering, wave)
+
+
+def _tilted(place: Place, size: tuple[int, int], rng: np.random.Generator) -> Place:
+    """Return `place` with the texture's sides up to 15 % nearer or farther than its middle."""
+    height, width = size
+    nearer = rng.uniform(-0.15, 0.15, 2) * (2 / width, 2 / height)
+    tilt = np.eye(3)
+    tilt[2, :2] = nearer
+    to_middle, back = np.eye(3), np.eye(3)
+    to_middle[:2, 2], back[:2, 2] = (-width / 2, -height / 2), (width / 2, height / 2)
+    tilted = place @ back @ tilt @ to_middle
+    return np.asarray(tilted / tilted[2, 2], np.float64)
+
+
+def _wave(size: tuple[int, int], rng: np.random.Generator) -> Wave:
+    """Return a bend of one to three waves over the texture, of slopes under 0.3."""
+    lengths = max(size) / rng.uniform(1, 3, 2)
+    directions = rng.uniform(0, 2 * np.pi, 2)
+    numbers = 2 * np.pi / lengths[:, None] * np.stack((np.cos(directions), np.sin(directions)), 1)
+    return Wave(lengths * rng.uniform(0.005, 0.03, 2), numbers, rng.uniform(0, 2 * np.pi, 2))
