@@ -134,3 +134,19 @@ def test_a_report_shows_what_was_scored(films: Path, weights: str, tmp_path: Pat
     refused = evaluate(*words[:-1], tmp_path / "mine")
     assert refused.returncode == 4
     assert (tmp_path / "mine" / "index.html").read_text() == "<p>hands off</p>"
+
+
+def test_the_drawn_film_tells_errors_of_time(weights: str) -> None:
+    done = evaluate("--synthetic", "-w", weights, "--rivals", "repeat", "--limit", "1", "--json")
+    assert done.returncode == 0, done.stderr
+    *shots, summary = map(json.loads, done.stdout.splitlines())
+    assert [shot["name"].split()[0] for shot in shots] == ["drawn"] * 4
+    assert summary["time_error_ms"]["repeat"] == pytest.approx(1000 / 48)
+    assert list(summary["thirds_below_middle_db"]) == ["fresh", "repeat"]
+    assert "Time error: distance" in summary["notes"]
+
+
+def test_nothing_to_score_is_refused() -> None:
+    done = evaluate()
+    assert done.returncode == 2
+    assert "nothing to score" in done.stderr

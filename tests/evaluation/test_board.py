@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import pytest
 
 from filmcli.evaluation.board import FrameScores, Result, facts, markdown, mean_of, tables
 from filmcli.evaluation.metrics import Score
+
+HALF, THIRDS = (Fraction(1, 2),), (Fraction(1, 3), Fraction(2, 3))
 
 
 def frame(number: int, scene: int, step: int, psnr: float, other: float) -> FrameScores:
@@ -28,9 +32,8 @@ def test_scenes_and_phases_have_means_of_their_own() -> None:
     assert LONG.scores(scene=0)["ours"].psnr == pytest.approx(32)
     assert LONG.scores(scene=2)["ours"].psnr == pytest.approx(41)
     thirds = Result("thirds", [frame(1, 0, 1, 30, 20), frame(2, 0, 2, 32, 20)])
-    assert thirds.steps == [1, 2]
     assert mean_of([thirds], 2)["ours"].psnr == 32
-    rows = tables([thirds], 3)[0].rows
+    rows = tables([thirds], THIRDS)[0].rows
     assert [row[:3] for row in rows] == [
         ("thirds", "2", "31.00"), ("mean", "2", "31.00"),
         ("- at 1/3", "1", "30.00"), ("- at 2/3", "1", "32.00"),
@@ -38,7 +41,7 @@ def test_scenes_and_phases_have_means_of_their_own() -> None:
 
 
 def test_the_tables_hold_sequences_scenes_and_means() -> None:
-    psnr, ssim = tables([LONG, SHORT], 2)
+    psnr, ssim = tables([LONG, SHORT], HALF)
     assert psnr.head == ("sequence", "frames", "ours", "theirs")
     assert psnr.rows == [
         ("long", "3", "35.00", "20.00"),
@@ -51,15 +54,17 @@ def test_the_tables_hold_sequences_scenes_and_means() -> None:
 
 
 def test_markdown_keeps_its_columns() -> None:
-    lines = markdown(tables([SHORT], 2)[0]).splitlines()
+    lines = markdown(tables([SHORT], HALF)[0]).splitlines()
     assert lines[0] == "| PSNR, dB | frames | ours | theirs |"
     assert lines[1] == "| --- | ---: | ---: | ---: |"
     assert lines[2] == "| a\\|b | 1 | 25.00 | 30.00 |"
 
 
 def test_facts_are_spelled_for_programs() -> None:
-    told = facts(LONG, 2)
+    told = facts(LONG, HALF)
     assert told["frames"] == 3
     assert told["scores"]["ours"] == {"psnr": 35.0, "ssim": 0.35}
     assert [scene["scene"] for scene in told["scenes"]] == [1, 3]
     assert "phases" not in told
+    thirds = Result("thirds", [frame(1, 0, 1, 30, 20), frame(2, 0, 2, 32, 20)])
+    assert [of["phase"] for of in facts(thirds, THIRDS)["phases"]] == ["1/3", "2/3"]

@@ -41,7 +41,7 @@ def test_a_strip_shows_its_pictures_side_by_side() -> None:
     assert shown.shape[1] == 3 * (80 + 4)
     for number, colour in enumerate(colours):
         for y in (50, 110):  # the whole frame, and the part below it
-            assert shown[y, number * 84 + 60] == pytest.approx(colour, abs=6)
+            assert shown[y, number * 84 + 60].astype(int) == pytest.approx(colour, abs=6)
 
 
 @pytest.mark.parametrize(("height", "width"), [(11, 11), (1080, 1920), (400, 30)])

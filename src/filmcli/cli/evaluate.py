@@ -25,7 +25,7 @@ _RIVALS = "repeat,blend,dis,minterpolate"
 
 
 @click.command()
-@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...", type=click.Path())
+@click.argument("inputs", nargs=-1, metavar="[INPUT...]", type=click.Path())
 @click.option(
     "-w",
     "--weights",
@@ -53,6 +53,11 @@ _RIVALS = "repeat,blend,dis,minterpolate"
     metavar="N,N,...",
     help="Steps of adaptation to each scene; every number is scored.",
 )
+@click.option(
+    "--synthetic",
+    is_flag=True,
+    help="Score a drawn film too, where errors of time can be measured.",
+)
 @click.option("--rivals", default=_RIVALS, show_default=True, metavar="NAME,...|none")
 @options.cuts
 @options.device
@@ -75,6 +80,7 @@ def evaluate(
     drop: str,
     limit: int | None,
     steps: str,
+    synthetic: bool,
     rivals: str,
     cuts: str,
     device: str,
@@ -89,6 +95,7 @@ def evaluate(
     filmcli evaluate films/ --drop 3            two of three, which shows errors of time
     filmcli evaluate in.mp4 --steps 0,1,10      what adaptation to each scene gains
     filmcli evaluate films/ --report scores     and pictures: scores/index.html
+    filmcli evaluate --synthetic                a drawn film: is every frame of its own time?
 
     Beside the network stand the old ways: the frame before (repeat), both frames mixed (blend),
     optical flow (OpenCV's DIS), and ffmpeg's minterpolate. No frame is scored across a cut.
@@ -97,6 +104,8 @@ def evaluate(
     from filmcli.evaluation.metrics import CONVENTIONS
     from filmcli.evaluation.report import check_folder, write_report
 
+    if not inputs and not synthetic:
+        raise UsageError("there is nothing to score", "", "give films, or --synthetic")
     if report:
         check_folder(report)
     notes = [CONVENTIONS, machine_words(device, precision)]
@@ -107,11 +116,13 @@ def evaluate(
     paths = [path for path, _ in films(inputs, None)]
     with library_warnings():
         _films(paths, question, scores, notes)
+        if synthetic:
+            _drawn(question, scores, notes)
     if report and scores.tables:
         page = write_report(report, scores.tables, scores.notes, scores.strips)
         click.echo(f"look at {printable(page)}", err=True)
     if scores.failures:
-        return scores.failures[0].exit_code if len(paths) == 1 else 1
+        return scores.failures[0].exit_code if len(paths) == 1 and not synthetic else 1
     return 0
 
 
@@ -129,19 +140,42 @@ class _Question:
 def _films(paths: Sequence[str], question: _Question, scores: Scores, notes: Sequence[str]) -> None:
     """Score films; one that cannot be scored does not stop the rest."""
     from filmcli.evaluation.board import mean_of, spelled, tables
-    from filmcli.evaluation.dropping import dropping_words
+    from filmcli.evaluation.dropping import dropping_words, phases_of
 
+    phases = phases_of(question.drop)
     results = []
     for path, name in zip(paths, _names(paths), strict=True):
         try:
             results.append(_film(path, name, question, scores))
-            scores.add(path, results[-1], question.drop)
+            scores.add(path, results[-1], phases)
         except FilmcliError as failure:
             scores.fail(path, failure)
     if results:
         facts = {"sequences": len(results), "scores": spelled(mean_of(results))}
         told = [dropping_words(question.drop), *notes]
-        scores.show(tables(results, question.drop), told, drop=question.drop, **facts)
+        scores.show(tables(results, phases), told, drop=question.drop, **facts)
+
+
+def _drawn(question: _Question, scores: Scores, notes: Sequence[str]) -> None:
+    """Score the built-in film, plain weights only: its shots are too short to adapt to."""
+    from filmcli.evaluation import drawn
+    from filmcli.evaluation.board import mean_of, spelled, tables
+
+    makers = {entry.name: entry.maker for entry in question.entries if not entry.steps}
+    shots = {f"drawn {name}": first for name, first in drawn.FIRST_FRAMES.items()}
+    intervals = min(question.limit or drawn.INTERVALS, drawn.INTERVALS)
+    with bar("drawn film", len(shots) * intervals * len(drawn.PHASES)) as progress:
+        results, errors = drawn.score_drawn(makers, shots, intervals, progress)
+    for result in results:
+        scores.add(result.name, result, drawn.PHASES)
+    facts = {
+        "sequences": len(results),
+        "scores": spelled(mean_of(results)),
+        "time_error_ms": drawn.median_errors(errors),
+        "thirds_below_middle_db": drawn.price_of_thirds(results),
+    }
+    boards = [*tables(results, drawn.PHASES), drawn.time_table(results, errors)]
+    scores.show(boards, [drawn.NOTES, *notes], **facts)
 
 
 def _film(path: str, name: str, question: _Question, scores: Scores) -> Result:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -27,7 +28,7 @@ class Scores:
         self.strips: list[Shown] = []
         self.failures: list[FilmcliError] = []
 
-    def add(self, source: str, result: Result, drop: int) -> None:  # noqa: ARG002
+    def add(self, source: str, result: Result, phases: Sequence[Fraction]) -> None:  # noqa: ARG002
         """Hear of one sequence."""
         told = "  ".join(f"{name} {score.psnr:.2f}" for name, score in result.scores().items())
         click.echo(f"filmcli: {result.name}: {told} dB", err=True)
@@ -53,11 +54,11 @@ class JsonScores(Scores):
         super().__init__()
         self._json = JsonTeller()
 
-    def add(self, source: str, result: Result, drop: int) -> None:
+    def add(self, source: str, result: Result, phases: Sequence[Fraction]) -> None:
         """Print the scores of one sequence."""
         from filmcli.evaluation.board import facts
 
-        self._json.tell("sequence", source=source, name=result.name, **facts(result, drop))
+        self._json.tell("sequence", source=source, name=result.name, **facts(result, phases))
 
     def fail(self, source: str, failure: FilmcliError) -> None:
         """Tell why something has no scores, to program and person."""

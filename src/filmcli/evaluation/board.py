@@ -43,11 +43,6 @@ class Result:
         """The scenes that have scores, rising."""
         return sorted({frame.scene for frame in self.frames})
 
-    @property
-    def steps(self) -> list[int]:
-        """The steps that have scores, rising: [1] where one frame of two was dropped."""
-        return sorted({frame.step for frame in self.frames})
-
 
 def mean_of(results: Iterable[Result], step: int | None = None) -> Scores:
     """Mean over sequences of their mean scores; at one `step` only if asked for."""
@@ -56,17 +51,24 @@ def mean_of(results: Iterable[Result], step: int | None = None) -> Scores:
 
 
 class Table(NamedTuple):
-    """A table to be read: the first column is of words, the others of numbers, as strings."""
+    """A table to be read: words, how many frames, and a column of numbers for each who takes part.
+
+    All as strings; `title` says what is measured.
+    """
 
     title: str
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
+    lowest_is_best: bool = False
 
 
-def tables(results: Sequence[Result], drop: int) -> list[Table]:
-    """The board as two tables, of PSNR and of SSIM: sequences, their scenes, and the means."""
+def tables(results: Sequence[Result], phases: Sequence[Fraction]) -> list[Table]:
+    """The board as two tables, of PSNR and of SSIM: sequences, their scenes, and the means.
+
+    `phases` are those of the steps; the mean of each stands by itself if there are several.
+    """
     names = list(results[0].frames[0].scores)
-    lines = list(_lines(results, drop))
+    lines = list(_lines(results, phases))
     return [
         Table(
             title,
@@ -80,7 +82,9 @@ def tables(results: Sequence[Result], drop: int) -> list[Table]:
     ]
 
 
-def _lines(results: Sequence[Result], drop: int) -> Iterator[tuple[str, str, Scores]]:
+def _lines(
+    results: Sequence[Result], phases: Sequence[Fraction]
+) -> Iterator[tuple[str, str, Scores]]:
     """Yield what every line is about, how many frames it counts, and its scores."""
     for result in results:
         yield result.name, str(len(result.frames)), result.scores()
@@ -90,10 +94,9 @@ def _lines(results: Sequence[Result], drop: int) -> Iterator[tuple[str, str, Sco
                 yield f"- scene {scene + 1}", str(count), result.scores(scene=scene)
     total = sum(len(result.frames) for result in results)
     yield "mean", str(total), mean_of(results)
-    if drop > 2:
-        for step in results[0].steps:
-            count = sum(frame.step == step for result in results for frame in result.frames)
-            yield f"- at {Fraction(step, drop)}", str(count), mean_of(results, step)
+    for step, phase in enumerate(phases, 1) if len(phases) > 1 else ():
+        count = sum(frame.step == step for result in results for frame in result.frames)
+        yield f"- at {phase}", str(count), mean_of(results, step)
 
 
 def markdown(table: Table) -> str:
@@ -108,7 +111,7 @@ def _cell(words: str) -> str:
     return words.replace("|", "\\|")
 
 
-def facts(result: Result, drop: int) -> dict[str, Any]:
+def facts(result: Result, phases: Sequence[Fraction]) -> dict[str, Any]:
     """The scores of a sequence as JSON can hold them."""
     told: dict[str, Any] = {"frames": len(result.frames), "scores": spelled(result.scores())}
     if len(result.scenes) > 1:
@@ -116,10 +119,10 @@ def facts(result: Result, drop: int) -> dict[str, Any]:
             {"scene": scene + 1, "scores": spelled(result.scores(scene=scene))}
             for scene in result.scenes
         ]
-    if drop > 2:
+    if len(phases) > 1:
         told["phases"] = [
-            {"phase": str(Fraction(step, drop)), "scores": spelled(result.scores(step=step))}
-            for step in result.steps
+            {"phase": str(phase), "scores": spelled(result.scores(step=step))}
+            for step, phase in enumerate(phases, 1)
         ]
     return told
 

@@ -86,6 +86,11 @@ class Dropped:
         return scenes_of(kept, cuts, seen.motion.tolist())
 
 
+def phases_of(drop: int) -> tuple[Fraction, ...]:
+    """Where the dropped frames of an even film stand between the kept ones."""
+    return tuple(Fraction(step, drop) for step in range(1, drop))
+
+
 def dropping_words(drop: int) -> str:
     """Say in a sentence what was dropped and made again."""
     dropped = "Every second frame was" if drop == 2 else f"{drop - 1} of {drop} frames were"

@@ -5,6 +5,7 @@ All of them are asked the same question, a `Run`, and see nothing but its kept f
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from itertools import pairwise
@@ -21,6 +22,7 @@ from filmcli.network.interpolator import Interpolator
 from filmcli.network.weights import Weights
 
 _RGB = Layout("gbrp", "rgb")
+_FINEST = 12  # frames an interval that minterpolate is asked for
 
 
 class Run(NamedTuple):
@@ -105,11 +107,18 @@ def by_pairs(make: Rival) -> Maker:
 
 
 def by_minterpolate(run: Run) -> list[list[Picture]]:
-    """What ffmpeg's filter makes of the whole run; it takes all intervals for equally long."""
-    times = max(len(phases) for phases in run.phases) + 1
+    """What ffmpeg's filter makes of the whole run; it takes all intervals for equally long.
+
+    Where phases are no multiples of 1/12 or more, they are taken for evenly spaced ones.
+    """
+    times = math.lcm(*(phase.denominator for phases in run.phases for phase in phases))
+    if times > _FINEST:
+        times = max(len(phases) for phases in run.phases) + 1
+        evenly = [[Fraction(k + 1, times) for k in range(len(of))] for of in run.phases]
+        run = run._replace(phases=[tuple(of) for of in evenly])
     made = minterpolate(run.kept, Fraction(1), Fraction(times))
     return [
-        made[times * interval + 1 : times * interval + 1 + len(phases)]
+        [made[times * interval + int(phase * times)] for phase in phases]
         for interval, phases in enumerate(run.phases)
     ]
 

@@ -100,7 +100,7 @@ def _html_table(table: Table) -> Iterator[str]:
     yield "".join(f"<th>{html.escape(cell)}</th>" for cell in (table.title, *table.head[1:]))
     yield "</tr>"
     for row in table.rows:
-        best = max(map(float, row[2:]))
+        best = (min if table.lowest_is_best else max)(map(float, row[2:]))
         cells = [f"<td>{html.escape(cell)}</td>" for cell in row[:2]]
         for cell in row[2:]:
             mark = ' class="best"' if float(cell) == best else ""
