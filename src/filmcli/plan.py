@@ -34,6 +34,7 @@ from filmcli.video.encode import Encoding, check_encoding, default_encoding, out
 from filmcli.video.mux import read_tag
 from filmcli.video.probe import probe
 from filmcli.video.process import ffmpeg_version
+from filmcli.video.sequence import film_name
 from filmcli.video.streams import StreamPlan, plan_streams
 
 _AROUND_SECONDS = 2
@@ -46,13 +47,14 @@ class Settings(FilmSettings):
     `fps` is a rate or a multiple ("60", "59.94", "2x"); None means 2x, or the source's own rate
     when `slow` stretches time. `codec` None chooses by the source, and so do `crf`, `preset` and
     `pix_fmt` by the codec. Of the film, only what is shown from `start` to before `end` (seconds on
-    its own clock) is made.
+    its own clock) is made. Pictures in files of their own are shown at the rate `in_fps`.
     """
 
     fps: str | None = None
     slow: Fraction | None = None
     start: Fraction | None = None
     end: Fraction | None = None
+    in_fps: str = "24"
     output: str | None = None
     codec: str | None = None
     crf: float | None = None
@@ -98,6 +100,7 @@ class Plan:
 class Request:
     """What the cheap checks found out, and nothing that a frame had to be decoded for."""
 
+    source: str
     settings: Settings
     info: VideoInfo
     rate: Rate
@@ -110,8 +113,12 @@ class Request:
     finished: bool
 
 
-def prepare(path: str, settings: Settings) -> Request:
-    """Check everything that is cheap to check; nothing is written, no frame is decoded."""
+def prepare(path: str, settings: Settings, source: str | None = None) -> Request:
+    """Check everything that is cheap to check; nothing is written, no frame is decoded.
+
+    `source` is what the user named if that is not the film file `path` itself.
+    """
+    source = source or path
     rate = (
         parse_rate(settings.fps)
         if settings.fps
@@ -122,10 +129,12 @@ def prepare(path: str, settings: Settings) -> Request:
     weights = load(settings.weights)
     interpolator = _interpolator(info, weights, settings)
     key = fingerprint(path, _settings_of_key(settings, encoding, weights))
-    request = Request(settings, info, rate, "-", encoding, None, weights, interpolator, key, False)
+    request = Request(
+        source, settings, info, rate, "-", encoding, None, weights, interpolator, key, False
+    )
     if settings.output == "-":
         return request
-    output = output_path(path, _label(rate, settings), settings.output)
+    output = output_path(film_name(source), _label(rate, settings), settings.output)
     request = replace(request, output=output)
     if os.path.isfile(output) and not settings.overwrite and read_tag(output) == key:
         return replace(request, finished=True)
@@ -206,7 +215,7 @@ def make_plan(request: Request, progress: Callable[[int], None]) -> Plan:
     timeline, cut = _lay_grid(film, request.rate.of(found.rate), slow, _span(settings))
     notices = [*info.notices, *_notices(request), *([found.doubt] if found.doubt else [])]
     return Plan(
-        source=info.path,
+        source=request.source,
         output=request.output,
         info=info,
         timeline=timeline,

@@ -27,9 +27,10 @@ from filmcli.job import Job, clear_up, fingerprint, open_job
 from filmcli.plan import Plan, Request, Settings, make_plan, prepare
 from filmcli.prefetch import prefetch
 from filmcli.render import Reel, render
-from filmcli.timing import source_span
+from filmcli.timing import parse_rate, source_span
 from filmcli.video.encode import SEGMENT_SUFFIX, SegmentWriter, StreamWriter
 from filmcli.video.mux import join, verify
+from filmcli.video.spool import as_film
 
 _DECODED_AHEAD = 4  # frames; the decoder's own threads keep more inside ffmpeg
 
@@ -70,9 +71,14 @@ def upsample(path: str, settings: Settings | None = None, report: Report | None 
     `report` hears of every step. Raises a `FilmcliError` for whatever a user can cause; then
     nothing stands under the output's name that was not there before.
     """
-    started = time.monotonic()
     settings, report = settings or Settings(), report or (lambda _: None)
-    request = prepare(path, settings)
+    with as_film(path, parse_rate(settings.in_fps).value, settings.work_dir) as film:
+        return _upsample(path, film, settings, report)
+
+
+def _upsample(path: str, film: str, settings: Settings, report: Report) -> Result:
+    started = time.monotonic()
+    request = prepare(film, settings, path)
     if request.finished:
         clear_up(request.output, request.key, SEGMENT_SUFFIX, settings.work_dir)
         return Result(path, request.output, skipped=True)
@@ -173,7 +179,7 @@ def _adaptation(request: Request, plan: Plan, report: Report) -> Iterator[Params
         plan.scenes,
         recipe,
         partial(_frames, request, plan),
-        stored=find(adapted_path(plan.source), fingerprint(plan.source, facts)),
+        stored=find(adapted_path(plan.source), fingerprint(request.info.path, facts)),
         on_scene=lambda scene: report(Adapted(plan.source, scene, len(plan.scenes))),
     ) as adapter:
         yield adapter.params

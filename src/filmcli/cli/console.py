@@ -230,7 +230,7 @@ def plan_lines(plan: Plan) -> Iterator[str]:
         pictures / (timeline.times[-1] + timeline.last_duration - timeline.times[0])
     )
     yield (
-        f"{printable(info.path)}   {info.width}x{info.height} {info.layout.pix_fmt} "
+        f"{printable(plan.source)}   {info.width}x{info.height} {info.layout.pix_fmt} "
         f"{info.color.matrix or 'untagged'}   {source} -> {spell_rate(timeline.rate)} fps   "
         f"{clock(float(length))}   {frames} -> {timeline.count} frames"
     )

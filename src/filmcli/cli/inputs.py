@@ -1,4 +1,7 @@
-"""Which films a command line means: files as given, a folder's films, never our own outputs."""
+"""Which films a command line means: files as given, a folder's films, never our own outputs.
+
+A folder of pictures is one film.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from filmcli.errors import InputError, UsageError
 from filmcli.job import output_path
+from filmcli.video.sequence import film_name, is_picture, natural
 
 FILM_EXTENSIONS = (
     *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".m2v", ".ts", ".m2ts"),
@@ -20,8 +24,9 @@ def films(inputs: Sequence[str], output: str | None) -> Iterator[tuple[str, str 
     """Yield each film with the `output` to ask for it.
 
     A folder stands for the films in it, at any depth, in natural order; with `output` a folder, its
-    tree is mirrored there. Raises InputError for a folder without films, UsageError if one output
-    file is named for several films.
+    tree is mirrored there. A folder with pictures in it is itself one film. Raises InputError for a
+    folder without films, UsageError for one with both kinds, and if one output file is named for
+    several films.
     """
     pairs = [pair for given in inputs for pair in _expand(given, output)]
     if len(pairs) > 1 and output == "-":
@@ -39,7 +44,7 @@ def refuse_collisions(pairs: Sequence[tuple[str, str | None]]) -> None:
     """UsageError if two films would be written under one name."""
     sources: dict[str, str] = {}
     for source, output in pairs:
-        target = os.path.abspath(output_path(source, "", output))
+        target = os.path.abspath(output_path(film_name(source), "", output))
         if output != "-" and sources.setdefault(target, source) != source:
             raise UsageError(
                 f"{sources[target]} and {source} would have one output",
@@ -51,7 +56,7 @@ def refuse_collisions(pairs: Sequence[tuple[str, str | None]]) -> None:
 def films_here() -> list[str]:
     """Return the films that lie in the current folder itself, in natural order."""
     return sorted(
-        (name for name in os.listdir() if _is_film(name) and os.path.isfile(name)), key=_natural
+        (name for name in os.listdir() if _is_film(name) and os.path.isfile(name)), key=natural
     )
 
 
@@ -63,7 +68,18 @@ def _expand(given: str, output: str | None) -> Iterator[tuple[str, str | None]]:
     if not os.path.isdir(given):
         yield given, output
         return
-    found = sorted(_films_below(given), key=_natural)
+    found = sorted(_films_below(given), key=natural)
+    pictures = [name for name in os.listdir(given) if is_picture(name)]
+    if pictures and not found:
+        yield given, output
+        return
+    # One picture beside films is a cover; several are a sequence.
+    if len(pictures) > 1:
+        raise UsageError(
+            f"{given} holds both films and pictures",
+            f"{os.path.relpath(found[0], given)} and {len(pictures)} pictures",
+            f"name the films themselves, or the pictures by a pattern: {_pattern(given, pictures)}",
+        )
     if not found:
         raise InputError(f"{given} holds no film", "", "name a file, or a folder with films in it")
     for path in found:
@@ -86,7 +102,6 @@ def _is_film(name: str) -> bool:
     return is_film and not name.startswith(".") and not _OURS.search(name)
 
 
-def _natural(path: str) -> list[tuple[int, str]]:
-    """Sort key in which 2 comes before 10."""
-    parts = re.split(r"(\d+)", path)
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
+def _pattern(folder: str, pictures: Sequence[str]) -> str:
+    ending = os.path.splitext(min(pictures, key=natural))[1]
+    return os.path.join(folder, f"%05d{ending}")

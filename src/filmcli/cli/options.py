@@ -37,6 +37,10 @@ deinterlace = click.option(
     show_default=True,
     callback=lambda _context, _option, said: said == "auto",
 )
+in_fps = click.option(
+    "--in-fps", default="24", show_default=True, metavar="RATE",
+    help="Pictures a second of a folder or pattern of pictures.",
+)  # fmt: skip
 device = click.option(
     "-d", "--device", default="auto", show_default=True, help="auto, cuda, cuda:1, mps, cpu."
 )

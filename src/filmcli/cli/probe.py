@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from filmcli.cli import options
 from filmcli.cli.console import clock, library_warnings, printable, show_error, show_warning
 from filmcli.cli.inputs import films
 from filmcli.errors import FilmcliError
-from filmcli.timing import spell_rate
+from filmcli.timing import parse_rate, spell_rate
+from filmcli.video.spool import as_film
 
 if TYPE_CHECKING:
     from filmcli.frames import StreamInfo, VideoInfo
@@ -31,8 +33,9 @@ _SAMPLE = 240  # pictures that are decoded to tell the rate if the scenes are no
     metavar="auto|NUMBER",
     help="How scenes are found. A number in 0..1: lower finds more.",
 )
+@options.in_fps
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a film.")
-def probe(inputs: tuple[str, ...], scenes: bool, cuts: str, as_json: bool) -> int:
+def probe(inputs: tuple[str, ...], scenes: bool, cuts: str, in_fps: str, as_json: bool) -> int:
     """Show rate, size, colour, streams and scenes of films.
 
     \b
@@ -45,7 +48,8 @@ def probe(inputs: tuple[str, ...], scenes: bool, cuts: str, as_json: bool) -> in
     with library_warnings():
         for path in paths:
             try:
-                found = _examine(path, cuts if scenes else None)
+                with as_film(path, parse_rate(in_fps).value) as film:
+                    found = _examine(film, cuts if scenes else None)
             except FilmcliError as failure:
                 code = failure.exit_code if len(paths) == 1 else 1
                 if as_json:
@@ -54,9 +58,9 @@ def probe(inputs: tuple[str, ...], scenes: bool, cuts: str, as_json: bool) -> in
                 show_error(failure)
                 continue
             if as_json:
-                click.echo(json.dumps(_facts(found)))
+                click.echo(json.dumps({**_facts(found), "source": path}))
             else:
-                _show(found)
+                _show(path, found)
             if found.doubt:
                 show_warning(found.doubt)
     return code
@@ -118,7 +122,6 @@ def _facts(found: _Found) -> dict[str, Any]:
     info, color = found.info, found.info.color
     facts: dict[str, Any] = {
         "v": 1,
-        "source": info.path,
         "container": info.container,
         "width": info.width,
         "height": info.height,
@@ -156,7 +159,7 @@ def _scenes(found: _Found) -> Iterator[dict[str, Any]]:
         yield {"first": first, "frames": frames, **start_end}
 
 
-def _show(found: _Found) -> None:
+def _show(path: str, found: _Found) -> None:
     """A table on a terminal, plain lines elsewhere."""
     from rich.console import Console
     from rich.table import Table
@@ -164,10 +167,10 @@ def _show(found: _Found) -> None:
     console = Console(highlight=False)
     rows = list(_rows(found))
     if not console.is_terminal:
-        for name, words in [("film", printable(found.info.path)), *rows]:
+        for name, words in [("film", printable(path)), *rows]:
             click.echo(f"{name:10} {words}")
         return
-    table = Table(show_header=False, title=printable(found.info.path), title_justify="left")
+    table = Table(show_header=False, title=printable(path), title_justify="left")
     table.add_column(style="bold")
     table.add_column(overflow="fold")
     for name, words in rows:

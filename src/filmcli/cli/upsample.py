@@ -23,6 +23,7 @@ from filmcli.timing import parse_clock
 @click.option("--slow", metavar="N", help="Stretch time (and sound) N times instead.")
 @click.option("--start", metavar="TIME", help="Begin here: seconds or [h:]m:s.")
 @click.option("--end", metavar="TIME", help="End before this.")
+@options.in_fps
 @click.option(
     "-o", "--output", type=click.Path(), help="A file, a folder/, or - for standard output."
 )
@@ -69,6 +70,8 @@ def upsample(
     filmcli upsample in.mp4                            -> in.2x.mp4
     filmcli upsample in.mp4 --slow 4                   -> in.slow4x.mp4
     filmcli upsample season1/ --fps 60 -o season1-60/  -> every film in it
+    filmcli upsample frames/ --in-fps 24 --fps 60      -> frames.60fps.mkv
+    ... -f yuv4mpegpipe - | filmcli upsample - -o new.mkv
 
     Original frames are kept, all other streams copied. An interrupted run goes on where it was when
     the same command is given again.
@@ -77,6 +80,8 @@ def upsample(
     teller = JsonTeller() if as_json else Teller(progress, quiet, to_stdout=output != "-")
     settings, pairs = _settings(asked), list(films(inputs, output))
     refuse_collisions(pairs)
+    if ("-", None) in pairs:
+        raise UsageError("a film from standard input has no name", "", "name the new one with -o")
     with library_warnings():
         return _each(pairs, settings, teller)
 

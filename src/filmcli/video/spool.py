@@ -1,0 +1,178 @@
+"""Whatever is no film file becomes one: standard input and picture sequences.
+
+A film is read several times, and a pipe can be read only once; so it is laid down first, without
+loss, in a nameless file of this process (FFV1 in Matroska), which is gone with the process however
+it ends. A sequence goes the same way, and its pictures are compared on the way.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from typing import Any
+
+import ffmpeg
+
+from filmcli.errors import InputError, RenderError, UsageError
+from filmcli.video.pixels import EXACT_FLAGS, plan_pixels
+from filmcli.video.probe import MAX_PIXELS
+from filmcli.video.process import Child, FileName, ask, command
+from filmcli.video.sequence import is_pattern, pictures_of
+
+STANDARD_INPUT = "-"
+
+_Y4M_MAGIC = b"YUV4MPEG2 "
+_CHUNK_BYTES = 1 << 20
+_SAFE = {"max_pixels": MAX_PIXELS}
+_LOSSLESS = {"vcodec": "ffv1", "level": 3, "g": 1, "slicecrc": 1, "fps_mode": "passthrough"}
+_EXACT = {"fflags": "+bitexact", "flags": "bitexact", "format": "matroska"}
+# What FFV1 codes as it is, alpha included, and plan_pixels would take apart.
+_WHOLE = {"rgba": "bgra", "bgra": "bgra", "rgba64": "rgba64le", "ya8": "ya8"}
+_SHOWN = re.compile(r"Parsed_showinfo_0 .* pts: *(\d+) .* fmt:(\S+) .* s:(\d+x\d+) ")
+
+
+@contextlib.contextmanager
+def as_film(path: str, rate: Fraction, folder: str | None = None) -> Iterator[str]:
+    """Give the path of a film file that shows what `path` names, for as long as the `with` lasts.
+
+    `path` is a film already, or - for a y4m film on standard input, or a folder or pattern of
+    pictures, `rate` of which are shown a second. What must be laid down lies in `folder`, or where
+    temporary files go. Raises UsageError or InputError for what is no film.
+    """
+    if path == STANDARD_INPUT:
+        head = _first_bytes()
+        with _nameless(folder) as film:
+            _lay_down_stream(head, film)
+            yield film
+    elif os.path.isdir(path) or is_pattern(path):
+        pictures = pictures_of(path)
+        with _nameless(folder) as film:
+            _lay_down_pictures(pictures, rate, film)
+            yield film
+    else:
+        yield path
+
+
+@contextlib.contextmanager
+def _nameless(folder: str | None) -> Iterator[str]:
+    """A path by which our children, too, reach a file that has no name and outlives nobody."""
+    with tempfile.TemporaryFile(prefix="filmcli-", dir=folder) as file:
+        path = f"/proc/{os.getpid()}/fd/{file.fileno()}"
+        if os.path.exists(path):
+            yield path
+            return
+    with tempfile.NamedTemporaryFile(prefix="filmcli-", suffix=".mkv", dir=folder) as named:
+        yield named.name
+
+
+def _first_bytes() -> bytes:
+    """The beginning of a y4m film on standard input; an error in so many words for all else."""
+    do = "Pipe a film in: ffmpeg -i FILM -f yuv4mpegpipe - | filmcli upsample - -o NEW.mkv"
+    if sys.stdin is None or sys.stdin.isatty():
+        raise UsageError("Standard input is a terminal.", "- stands for a film piped in.", do)
+    head = b""
+    while len(head) < len(_Y4M_MAGIC) and (more := os.read(sys.stdin.fileno(), _CHUNK_BYTES)):
+        head += more
+    if not head:
+        raise InputError("Standard input is empty.", "No film came through the pipe.", do)
+    if not head.startswith(_Y4M_MAGIC):
+        raise InputError("Standard input is no y4m film.", "It does not begin as one.", do)
+    return head
+
+
+def _lay_down_stream(head: bytes, film: str) -> None:
+    source = ffmpeg.input("pipe:0", format="yuv4mpegpipe", **_SAFE)
+    args = _spooling(source, film)
+    with Child(args, stdin=True, writes=film) as child:
+        try:
+            while head:
+                child.write(head)
+                head = os.read(sys.stdin.fileno(), _CHUNK_BYTES)
+            child.finish("could not read standard input")
+        except RenderError as error:
+            raise InputError("Standard input is no y4m film.", error.why, "") from error
+
+
+def _spooling(pictures: Any, film: str) -> list[str]:
+    out = pictures.output(FileName(film), **_LOSSLESS, **_EXACT)
+    return command(out, "-loglevel", "repeat+info")
+
+
+def _lay_down_pictures(pictures: Sequence[str], rate: Fraction, film: str) -> None:
+    look = _Look(pictures)
+    with tempfile.TemporaryDirectory(prefix="filmcli-") as folder:
+        # Links with numbers: any names, any first number, and no pattern that a name could upset.
+        ending = os.path.splitext(pictures[0])[1].lower()
+        for number, picture in enumerate(pictures):
+            os.symlink(os.path.abspath(picture), os.path.join(folder, f"{number}{ending}"))
+        first = _pix_fmt(os.path.join(folder, f"0{ending}"), pictures[0])
+        source = ffmpeg.input(
+            FileName(os.path.join(folder, f"%d{ending}")),
+            format="image2",
+            framerate=f"{rate.numerator}/{rate.denominator}",
+            start_number=0,
+            protocol_whitelist="file",
+            **_SAFE,
+        )
+        args = _spooling(_codable(source.filter("showinfo", checksum=0), first), film)
+        with Child(args, on_line=look.read_line, writes=film) as child:
+            try:
+                child.finish("could not read the pictures")
+            except RenderError as error:
+                look.check()
+                raise InputError("The pictures cannot be read.", error.why, "") from error
+    look.check()
+
+
+def _pix_fmt(link: str, picture: str) -> str:
+    wanted = ("-show_entries", "stream=pix_fmt", "-of", "csv=p=0")
+    format_ = ("-f", "image2", "-protocol_whitelist", "file", "-max_pixels", str(MAX_PIXELS))
+    answer = ask(["ffprobe", "-v", "error", *wanted, *format_, FileName(link)])
+    found = answer.stdout.decode().strip()
+    if not re.fullmatch(r"\w+", found) or found == "unknown":
+        raise InputError(f"{picture} is no picture that can be read.", answer.words, "")
+    return found
+
+
+def _codable(film: Any, pix_fmt: str) -> Any:
+    """Filters that bring pictures into a format that FFV1 codes, without changing a sample."""
+    bare = re.sub(r"(le|be)$", "", pix_fmt)
+    plan = plan_pixels(pix_fmt)
+    planar = plan.layout.pix_fmt
+    steps = [*plan.steps, "bgr0"] if planar == "gbrp" else list(plan.steps or [planar])
+    keep = {"in_range": "pc", "out_range": "pc"} if pix_fmt.startswith("yuvj") else {}
+    for step in [_WHOLE[bare]] if bare in _WHOLE else steps:
+        film = film.filter("scale", flags=EXACT_FLAGS, **keep).filter("format", step)
+    return film
+
+
+class _Look:
+    """Sees every picture as it is decoded; all must come, and be like the first."""
+
+    def __init__(self, pictures: Sequence[str]) -> None:
+        self._pictures = pictures
+        self._shapes: dict[int, tuple[str, str]] = {}
+
+    def read_line(self, line: str) -> None:
+        """Take in a line of ffmpeg's."""
+        if match := _SHOWN.search(line):
+            self._shapes[int(match[1])] = (match[3], match[2])
+
+    def check(self) -> None:
+        """InputError that names the first picture that did not come, or is unlike the others."""
+        first = self._shapes.get(0)
+        for number, picture in enumerate(self._pictures):
+            shape = self._shapes.get(number)
+            if shape is None:
+                raise InputError(f"{picture} is no picture that can be read.", "", "Mend it.")
+            if first is not None and shape != first:
+                raise InputError(
+                    f"{picture} is unlike the first picture of its sequence.",
+                    f"It is {' '.join(shape)}, the first is {' '.join(first)}.",
+                    "A sequence is of one size and format: convert what differs.",
+                )

@@ -1,0 +1,141 @@
+"""Films that are no film file: standard input, and pictures in files of their own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from filmcli.errors import InputError
+from filmcli.plan import Settings
+from filmcli.upsample import upsample
+from tests.clips import ffmpeg, ffprobe, pattern
+
+FILMCLI = [sys.executable, "-m", "filmcli"]
+
+
+def hashes(path: str | Path, pix_fmt: str | None) -> list[str]:
+    """One hash per picture, decoded to `pix_fmt`, or as it is coded."""
+    words = ("-pix_fmt", pix_fmt) if pix_fmt else ()
+    out = ffmpeg("-i", f"file:{path}", "-map", "0:v:0", "-fps_mode", "passthrough", *words,
+                 "-f", "framemd5", "-").decode()  # fmt: skip
+    return [line.split(",")[-1].strip() for line in out.splitlines() if not line.startswith("#")]
+
+
+def pictures(folder: Path, name: str, pix_fmt: str, count: int = 11, size: str = "64x48") -> Path:
+    """A moving test pattern as `count` files, from number 1 on."""
+    folder.mkdir(exist_ok=True)
+    source = f"testsrc2=size={size}:rate=24"
+    ffmpeg("-f", "lavfi", "-i", source, "-frames:v", str(count), "-pix_fmt", pix_fmt,
+           "-f", "image2", folder / name)  # fmt: skip
+    return folder
+
+
+def piped(film: str | Path, *words: str) -> subprocess.CompletedProcess[bytes]:
+    """The film as y4m on the command's standard input."""
+    y4m = ffmpeg("-i", film, "-strict", "-1", "-f", "yuv4mpegpipe", "-")
+    return subprocess.run([*FILMCLI, "upsample", *words], input=y4m, capture_output=True,
+                          check=False, timeout=300)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("ending", "coded", "decoded"),
+    [
+        ("png", "rgb24", "gbrp"),
+        ("png", "rgb48be", "gbrp16le"),
+        ("png", "gray16be", "gray16le"),
+        ("png", "pal8", "rgb24"),
+        ("tif", "rgb24", "gbrp"),
+        ("bmp", "bgr24", "gbrp"),
+        ("jpg", "yuvj420p", None),
+    ],
+)
+def test_a_folder_of_pictures_is_a_film_of_just_these(
+    tmp_path: Path, ending: str, coded: str, decoded: str | None
+) -> None:
+    source = pictures(tmp_path / "shot", f"f%d.{ending}", coded)
+    output = tmp_path / "shot.1x.mkv"
+    result = upsample(f"{source}/", Settings(fps="1x", codec="ffv1", in_fps="23.976"))
+    assert Path(result.output) == output
+    assert ffprobe(output, "stream=r_frame_rate")[0] == ["24000/1001"]
+    assert hashes(output, decoded) == hashes(source / f"f%d.{ending}", decoded)
+    assert sorted(os.listdir(tmp_path)) == ["shot", "shot.1x.mkv"]
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (("size", "32x48"), "unlike"),
+        (("pix_fmt", "gray"), "unlike"),
+        (("bytes", b"no picture"), "no picture"),
+    ],
+)
+def test_a_picture_that_does_not_fit_is_named(
+    tmp_path: Path, change: tuple[str, str | bytes], why: str
+) -> None:
+    source = pictures(tmp_path / "shot", "f%d.png", "rgb24")
+    kind, value = change
+    if isinstance(value, bytes):
+        (source / "f7.png").write_bytes(value)
+    else:
+        asked = {"pix_fmt": "rgb24", kind: value}
+        other = pictures(tmp_path / "other", "%d.png", count=1, **asked)
+        os.replace(other / "1.png", source / "f7.png")
+    with pytest.raises(InputError, match=why) as failure:
+        upsample(str(source), Settings(fps="1x"))
+    assert "f7.png" in str(failure.value)
+    assert not list(tmp_path.glob("*.mkv"))
+
+
+def test_films_and_pictures_in_one_folder_need_a_word_more(tmp_path: Path) -> None:
+    source = pictures(tmp_path / "shot", "%03d.png", "rgb24", 3)
+    film = pattern(source / "film.mkv", 0.25, size="64x48")
+    both = subprocess.run(
+        [*FILMCLI, "upsample", source], capture_output=True, text=True, check=False
+    )
+    assert both.returncode == 2 and "%05d.png" in both.stderr
+    ways = [[str(source / "%03d.png")], [film]]
+    for words in ways:
+        words = [*FILMCLI, "upsample", *words, "--fps", "1x", "--dry-run"]
+        assert subprocess.run(words, capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv422p10le", "gray"])
+def test_a_film_from_a_pipe_is_the_same_film(tmp_path: Path, pix_fmt: str) -> None:
+    film = pattern(tmp_path / "in.mkv", 0.5, size="66x48", filters=f"format={pix_fmt}",
+                   codec=("-c:v", "ffv1"))  # fmt: skip
+    output = tmp_path / "out.mkv"
+    done = piped(film, "-", "--fps", "1x", "-c", "ffv1", "-o", str(output))
+    assert done.returncode == 0, done.stderr
+    assert hashes(output, pix_fmt) == hashes(film, pix_fmt)
+    again = piped(film, "-", "--fps", "1x", "-c", "ffv1", "-o", str(output))
+    assert b"already done" in again.stderr
+
+
+def test_from_pipe_to_pipe(tmp_path: Path) -> None:
+    film = pattern(tmp_path / "in.mkv", 0.25, size="64x48", codec=("-c:v", "ffv1"))
+    done = piped(film, "-", "--fps", "2x", "-o", "-", "-q")
+    assert done.stdout.startswith(b"YUV4MPEG2 W64 H48 F48:1")
+    assert done.stdout.count(b"FRAME\n") == 12
+
+
+@pytest.mark.parametrize(
+    ("sent", "words", "code", "said"),
+    [
+        (b"", ["-o", "new.mkv"], 3, "empty"),
+        (b"\x00\x00\x00\x20ftypisom" * 9, ["-o", "new.mkv"], 3, "no y4m"),
+        (b"YUV4MPEG2 nonsense\n", ["-o", "new.mkv"], 3, "no y4m"),
+        (b"YUV4MPEG2 W8 H8 F24:1\n", [], 2, "no name"),
+    ],
+)
+def test_what_is_no_film_on_standard_input(
+    tmp_path: Path, sent: bytes, words: list[str], code: int, said: str
+) -> None:
+    done = subprocess.run([*FILMCLI, "upsample", "-", *words], input=sent, cwd=tmp_path,
+                          capture_output=True, check=False)  # fmt: skip
+    assert done.returncode == code
+    assert said in done.stderr.decode() and b"Traceback" not in done.stderr
+    assert os.listdir(tmp_path) == []
