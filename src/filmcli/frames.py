@@ -117,6 +117,9 @@ class VideoInfo:
 
     Headers lie: durations and counts in here are claims (`None` where unknown); only decoding
     tells. `start_time` is the container's start, from which all decoded times are counted.
+    Of an `interlaced` film `both_fields` makes two pictures a frame, each at its own time, instead
+    of one. If it is cinema film that was spread over fields (3:2 pulldown), `telecine_start` is
+    where its first picture stands in the file, and its own pictures are put together again.
     Where there is a `span`, nothing else of the film is shown.
     """
 
@@ -139,4 +142,6 @@ class VideoInfo:
     streams: tuple[StreamInfo, ...] = ()
     notices: tuple[str, ...] = field(default=())
     field_order: FieldOrder = "frames"
+    both_fields: bool = False
+    telecine_start: Fraction | None = None
     span: Span | None = None

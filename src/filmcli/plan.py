@@ -124,7 +124,7 @@ def prepare(path: str, settings: Settings, source: str | None = None) -> Request
         if settings.fps
         else Rate(Fraction(1 if settings.slow else 2), True)
     )
-    info = replace(probe(path), span=_span_read(settings))
+    info = replace(_both_fields(probe(path), rate, settings), span=_span_read(settings))
     encoding = _encoding(info, settings)
     weights = load(settings.weights)
     interpolator = _interpolator(info, weights, settings)
@@ -142,6 +142,15 @@ def prepare(path: str, settings: Settings, source: str | None = None) -> Request
     streams = plan_streams(info, output, stretch=settings.slow or Fraction(1), audio=settings.audio)
     check_encoding(info, encoding, rate.of(info.rate or Fraction(25)), output)
     return replace(request, streams=streams)
+
+
+def _both_fields(info: VideoInfo, rate: Rate, settings: Settings) -> VideoInfo:
+    """Take every field for a picture, unless the grid is too coarse to show them all."""
+    if not info.interlaced or info.telecine_start is not None or info.rate is None:
+        return info
+    slow = settings.slow or Fraction(1)
+    fine = rate.of(info.rate) * slow >= 2 * info.rate
+    return replace(info, both_fields=settings.deinterlace and fine)
 
 
 def _span(settings: Settings) -> Span | None:
@@ -211,8 +220,10 @@ def make_plan(request: Request, progress: Callable[[int], None]) -> Plan:
         progress=progress,
     )
     film = found.distinct()
+    # "2x" is twice the frames, of which two fields are one.
+    source_rate = found.rate / 2 if info.both_fields else found.rate
     slow = settings.slow or Fraction(1)
-    timeline, cut = _lay_grid(film, request.rate.of(found.rate), slow, _span(settings))
+    timeline, cut = _lay_grid(film, request.rate.of(source_rate), slow, _span(settings))
     notices = [*info.notices, *_notices(request), *([found.doubt] if found.doubt else [])]
     return Plan(
         source=request.source,
@@ -286,7 +297,14 @@ def _notices(request: Request) -> Iterator[str]:
     if notice:
         yield notice
     if request.info.interlaced and request.settings.deinterlace:
-        yield "the film is interlaced: it is deinterlaced first (--deinterlace off does not)"
+        yield f"the film is {_deinterlaced_words(request.info)} (--deinterlace off does not)"
+
+
+def _deinterlaced_words(info: VideoInfo) -> str:
+    if info.telecine_start is not None:
+        return "cinema film on video (telecine): its own 23.976 fps are put together again"
+    each = "every field becomes a picture" if info.both_fields else "two fields become a picture"
+    return f"interlaced: it is deinterlaced first, {each}"
 
 
 def _interpolator(info: VideoInfo, weights: Weights, settings: Settings) -> Interpolator:

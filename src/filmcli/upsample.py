@@ -171,6 +171,8 @@ def _adaptation(request: Request, plan: Plan, report: Report) -> Iterator[Params
     cuts = [scene.first for scene in plan.scenes[1:]]
     recipe = recipe_of(request.weights, settings.steps)
     facts = key_facts(request.weights.sha256, recipe, cuts, settings.deinterlace, settings.dedupe)
+    if request.info.both_fields:
+        facts = {**facts, "fields": "both"}
     if request.info.span:
         facts = {**facts, "span": str(request.info.span)}
     with FilmAdapter(

@@ -13,6 +13,7 @@ import queue
 import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from fractions import Fraction
 from itertools import chain, islice, pairwise
 from statistics import median
@@ -62,9 +63,10 @@ def decode(info: VideoInfo, first: int = 0, *, deinterlace: bool = True) -> Iter
     combs out of a film that is `info.interlaced`. Raises InputError if nothing decodes and
     RenderError if the decoder is killed; a damaged end only ends the frames early.
     """
+    info = _as_asked(info, deinterlace)
 
     def shape(film: Any) -> Any:
-        return _turned(_unwoven(info, _planar(info, film), deinterlace), info.rotation)
+        return _turned(_unwoven(info, _planar(info, film)), info.rotation)
 
     layout, width, height = info.layout, info.width, info.height
     plan = plan_pixels(info.source_pix_fmt, info.rotation)
@@ -76,13 +78,14 @@ def decode(info: VideoInfo, first: int = 0, *, deinterlace: bool = True) -> Iter
 
 def thumbnails(info: VideoInfo, *, deinterlace: bool = True) -> Generator[Thumbnail, None, None]:
     """The same frames and times as `decode`, 160 pixels wide; warns if the film ends early."""
+    info = _as_asked(info, deinterlace)
     width = min(THUMBNAIL_WIDTH, info.width)
     height = max(1, round(info.height * width / info.width))
     lying = info.rotation in (90, 270)
     size = (height, width) if lying else (width, height)
 
     def shape(film: Any) -> Any:
-        film = _unwoven(info, film, deinterlace).filter("scale", *size, flags="area")
+        film = _unwoven(info, film).filter("scale", *size, flags="area")
         return _turned(film.filter("format", "bgr24"), info.rotation)
 
     last = Fraction(0)
@@ -109,9 +112,10 @@ def pictures(
     ffmpeg converts them, with the film's own matrix and range. For measuring; nothing that is
     written to a film comes from here.
     """
+    info = _as_asked(info, deinterlace)
 
     def shape(film: Any) -> Any:
-        film = _unwoven(info, film, deinterlace).filter("format", "rgb24")
+        film = _unwoven(info, film).filter("format", "rgb24")
         return _turned(film, info.rotation)
 
     for _, buffer in _pull(info, shape, "rgb24", info.height * info.width * 3, 0):
@@ -128,6 +132,12 @@ def last_duration(info: VideoInfo, times: Sequence[Fraction]) -> Fraction:
     gaps = [right - left for left, right in pairwise(times[-50:])]
     usual = Fraction(median(gaps)) if gaps else None
     shown = _last_packet_duration(info)
+    if (
+        shown is not None
+        and usual is not None
+        and (info.both_fields or info.telecine_start is not None)
+    ):
+        shown = usual  # a packet is not a picture here
     if shown is None and "mp4" in info.container and info.duration:
         shown = info.duration - times[-1]
     if shown is None or shown <= 0:
@@ -150,10 +160,15 @@ def _last_packet_duration(info: VideoInfo) -> Fraction | None:
 def seek_args(info: VideoInfo, seconds: Fraction) -> dict[str, Any]:
     """ffmpeg input options that start reading a little before `seconds`, or at the beginning.
 
-    Only where the container has an index and a clock that nobody sets back.
+    Only where the container has an index and a clock that nobody sets back, and not where pictures
+    are put together of fields, which would be other ones.
     """
     early = seconds - _EARLIER_SECONDS
-    if early <= 0 or not {"mp4", "matroska"} & set(info.container.split(",")):
+    if (
+        early <= 0
+        or info.telecine_start is not None
+        or not {"mp4", "matroska"} & set(info.container.split(","))
+    ):
         return {}
     return {"ss": f"{float(early):.3f}", "noaccurate_seek": None}
 
@@ -175,12 +190,30 @@ def _planar(info: VideoInfo, film: Any) -> Any:
     return film
 
 
-def _unwoven(info: VideoInfo, film: Any, deinterlace: bool) -> Any:
-    if deinterlace and info.interlaced:
+def _as_asked(info: VideoInfo, deinterlace: bool) -> VideoInfo:
+    return info if deinterlace else replace(info, interlaced=False, telecine_start=None)
+
+
+def _unwoven(info: VideoInfo, film: Any) -> Any:
+    if info.interlaced:
         if info.field_order != "frames":
             film = film.filter("setfield", "tff" if info.field_order == "top" else "bff")
-        film = film.filter("bwdif", mode="send_frame", deint="interlaced")
+        if info.telecine_start is not None:
+            return _film_again(film)
+        mode = "send_field" if info.both_fields else "send_frame"
+        film = film.filter("bwdif", mode=mode, deint="interlaced")
     return film
+
+
+def _film_again(film: Any) -> Any:
+    """Undo 3:2 pulldown; what no two fields match in (a title over it) is deinterlaced.
+
+    `decimate` counts pictures and reads no times: `fps` fills in what is missing, and what a
+    player was to repeat, so that the count is the time, and the time base holds it exactly.
+    """
+    film = film.filter("fps", "30000/1001").filter("fieldmatch", combmatch="full")
+    film = film.filter("bwdif", mode="send_frame", deint="interlaced")
+    return film.filter("settb", "1/120000").filter("decimate")
 
 
 def _turned(film: Any, rotation: int) -> Any:
@@ -280,10 +313,13 @@ class _Stamps:
 
     def until_end(self, child: Child) -> Iterator[Fraction]:
         """The times of the pictures that `child` sends, as they come."""
+        begun = self._info.telecine_start
         shift, gap = -self._info.start_time, 1 / (self._info.rate or Fraction(25))
         last: Fraction | None = None
         while not isinstance(stamp := self._next(child), EOFError):
             guess = Fraction(0) if last is None else last + gap
+            if last is None and begun is not None:
+                shift += begun - (stamp or 0)
             time = guess if stamp is None else stamp + shift
             if last is not None:
                 if time < last - _JUMP_SECONDS:

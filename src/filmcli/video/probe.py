@@ -15,7 +15,7 @@ import tempfile
 from array import array
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from typing import Any, BinaryIO, Literal, cast
+from typing import Any, BinaryIO, Literal, NamedTuple, cast
 
 import ffmpeg
 
@@ -39,6 +39,8 @@ _POINTS = ("red", "green", "blue", "white_point")
 _DYNAMIC_HDR = {"DOVI": "Dolby Vision", "2094-40": "HDR10+"}
 _UNKNOWN = ("unknown", "unspecified", "reserved", "N/A", None)
 _HEADER_LIMIT_SECONDS = 60.0
+_LONG_SECONDS = 30.0  # from here on fields are looked at in three places
+_FILM_PERCENT = 15  # of the fields of pure pulldown 20 % are repeated top ones
 
 _Kind = Literal["video", "audio", "subtitle", "data", "attachment"]
 
@@ -123,7 +125,11 @@ def _describe(
     aspect = _fraction(raw.get("sample_aspect_ratio", "1:1").replace(":", "/")) or Fraction(1)
     if rotation in (90, 270):
         width, height, aspect = height, width, 1 / aspect
-    interlaced, field_order = _fields(path, stream.index, raw, frames)
+    duration = _duration(report["format"], raw)
+    fields = _fields(path, raw, frames, duration)
+    # What puts film together again knows 8-bit YUV only.
+    is_film = fields.film and pixels.layout.model == "yuv" and pixels.layout.depth == 8
+    begun = shown.get("pts", shown.get("best_effort_timestamp", 0))
     return VideoInfo(
         path=path,
         container=report["format"]["format_name"],
@@ -138,12 +144,13 @@ def _describe(
         time_base=Fraction(raw["time_base"]),
         rate=_fraction(raw.get("avg_frame_rate")) or _fraction(raw.get("r_frame_rate")),
         start_time=_start_time(report),
-        duration=_duration(report["format"], raw),
-        interlaced=interlaced,
+        duration=duration,
+        interlaced=fields.woven,
         hdr_side_data=_hdr(side_data),
         streams=streams,
         notices=(*pixels.notices, *_dynamic_hdr(side_data)),
-        field_order=field_order,
+        field_order=fields.order,
+        telecine_start=begun * Fraction(raw["time_base"]) if is_film else None,
     )
 
 
@@ -288,26 +295,49 @@ def _color(raw: Mapping[str, Any], shown: Mapping[str, Any], model: str) -> Colo
     )
 
 
+class _Fields(NamedTuple):
+    """Whether pictures are woven from two fields, in which order, and whether these are film."""
+
+    woven: bool = False
+    order: FieldOrder = "frames"
+    film: bool = False
+
+
 def _fields(
-    path: str, index: int, raw: Mapping[str, Any], frames: Sequence[Mapping[str, Any]]
-) -> tuple[bool, FieldOrder]:
-    """Whether the pictures are woven from two fields, and who knows the order of the fields."""
+    path: str,
+    raw: Mapping[str, Any],
+    frames: Sequence[Mapping[str, Any]],
+    duration: Fraction | None,
+) -> _Fields:
     flagged = any(frame.get("interlaced_frame") for frame in frames)
     declared = raw.get("field_order", "progressive")
     if not flagged and declared not in ("tt", "bb", "tb", "bt"):
-        return False, "frames"
+        return _Fields()
     order: FieldOrder = "frames" if flagged else "top" if declared.endswith("t") else "bottom"
-    return _is_combed(path, index), order
-
-
-def _is_combed(path: str, index: int) -> bool:
-    """Whether the first 4 s of pictures that claim to be interlaced really show combs."""
-    film = ffmpeg.input(FileName(path), **source_args())[str(index)]
-    look = film.filter("idet").output("-", format="null", t=4)
-    words = ask(command(look)).words
-    count = re.search(r"Multi frame detection: TFF: *(\d+) BFF: *(\d+) Progressive: *(\d+)", words)
+    total = float(duration or 0)
+    places = [total * part / 3 for part in range(3)] if total > _LONG_SECONDS else [0.0]
+    looks = [_look_for_combs(path, raw["index"], place) for place in places]
+    combed, whole, top, bottom, all_of = map(sum, zip(*looks, strict=True))
+    rate = _fraction(raw.get("avg_frame_rate")) or Fraction(0)
+    is_video_rate = abs(rate * 1001 / 30000 - 1) < Fraction(1, 100)
+    # Of ten fields of pulldown one top and one bottom repeat the one before. True video has none,
+    # and a film that is only in parts pulldown is better off with all its fields.
+    is_film = is_video_rate and min(top, bottom) * 100 >= all_of * _FILM_PERCENT
     # Pictures that stand still tell nothing: then the claim is believed.
-    return count is None or int(count[1]) + int(count[2]) >= int(count[3])
+    return _Fields(is_film or combed >= whole, order, is_film)
+
+
+def _look_for_combs(path: str, index: int, place: float) -> tuple[int, int, int, int, int]:
+    """Of 4 s from `place` on: combed and whole pictures, repeated top and bottom fields, all."""
+    film = ffmpeg.input(FileName(path), ss=place, **source_args())[str(index)]
+    words = ask(command(film.filter("idet").output("-", format="null", t=4))).words
+    kinds = re.search(r"Multi frame detection: TFF: *(\d+) BFF: *(\d+) Progressive: *(\d+)", words)
+    again = re.search(r"Repeated Fields: Neither: *(\d+) Top: *(\d+) Bottom: *(\d+)", words)
+    if kinds is None or again is None:
+        return 0, 0, 0, 0, 0
+    tff, bff, progressive = map(int, kinds.groups())
+    neither, top, bottom = map(int, again.groups())
+    return tff + bff, progressive, top, bottom, neither + top + bottom
 
 
 def _hdr(side_data: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, str], ...]:
