@@ -29,7 +29,7 @@ from filmcli.training.tasks import Task, as_task, tasks
 def numbered_clip(frames: int = 12, size: tuple[int, int] = (60, 80)) -> Clip:
     """Frame i is grey of level 20 i, everywhere."""
     pictures = np.stack([np.full((*size, 3), 20 * i, np.uint8) for i in range(frames)])
-    return Clip(pictures, np.full(frames - 1, 20.0, np.float32))
+    return Clip(pictures, np.full(frames - 1, 20.0, np.float32), size)
 
 
 def test_a_task_asks_at_two_intervals() -> None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("data", nargs=-1, metavar="[DATA]...", type=click.Path())
 @click.option("-o", "--output", required=True, type=click.Path(), help="The weights file to write.")
+@click.option("--exclude", type=click.Path(), help="A list of clips to leave out, a name a line.")
 @click.option("--stills", type=click.Path(), help="Photographs, for synthetic motion.")
 @click.option("--cutouts", type=click.Path(), help="Pictures with alpha, to move over them.")
 @click.option("--init", "initial", metavar="NAME|PATH", help="Weights to begin with.")
@@ -68,8 +69,10 @@ def train(data: tuple[str, ...], as_json: bool, progress: str, **options: Any) -
     filmcli train films/ -o weights.safetensors --stills photographs/ --cutouts objects/
     filmcli train films/ -o on.safetensors --init film-xs --set flow_steps=0 --set steps=20000
     filmcli train films/ -o meta.safetensors --init film-xs --meta
+    torchrun --nproc-per-node 8 -m filmcli train films/ -o weights.safetensors
 
-    On several GPUs: torchrun --nproc-per-node 8 -m filmcli train films/ -o weights.safetensors
+    DATA is a folder of videos and of folders with frames, or vimeo90k:FOLDER. What exclude.txt in
+    such a folder names, a name a line, is left out.
 
     The same command goes on where an interrupted run stopped, to the bit. Beside the weights stand
     their log, a line of JSON every hundred steps, its curves as a picture, and the checkpoint.
@@ -96,7 +99,9 @@ def _base(data: tuple[str, ...], options: dict[str, Any], teller: _Lines) -> Non
     recipe = changed(preset(options["name"]), options["settings"])
     said = {"recipe": repr(recipe), "data": options["about"]}
     run = _run(options, said)
-    material = load_material(data, options["stills"], options["cutouts"], recipe.side)
+    material = load_material(
+        data, options["stills"], options["cutouts"], recipe.side, options["exclude"]
+    )
     train_network(recipe, run, material, teller)
 
 
@@ -113,7 +118,8 @@ def _meta(data: tuple[str, ...], options: dict[str, Any], teller: _Lines) -> Non
         raise UsageError(what, why, "Leave them out.")
     recipe = changed(MetaRecipe(), options["settings"])
     run = _run(options, {"meta_recipe": repr(recipe), "meta_data": options["about"]})
-    meta_train_film(recipe, run, load_material(data, None, None, recipe.side).sources, teller)
+    material = load_material(data, None, None, recipe.side, options["exclude"])
+    meta_train_film(recipe, run, material.sources, teller)
 
 
 def _run(options: dict[str, Any], said: dict[str, str]) -> Run:

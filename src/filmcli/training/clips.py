@@ -1,14 +1,17 @@
 """Real footage: clips held in memory as bytes, and windows drawn from them.
 
-A classical flow (OpenCV's DIS) is computed for every window drawn, as a teacher for the
-network's flows, and believed where it agrees with its own reverse.
+A classical flow (OpenCV's DIS) is computed for every window drawn where a flow is asked for, as a
+teacher for the network's flows, and believed where it agrees with its own reverse.
 """
 
 from __future__ import annotations
 
 import os
 from collections import defaultdict
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
+from itertools import pairwise
 from typing import NamedTuple
 
 import cv2
@@ -16,85 +19,95 @@ import numpy as np
 from numpy.typing import NDArray
 
 from filmcli.errors import InputError
+from filmcli.scenes import survey
+from filmcli.training.listing import VIDEO_ENDINGS, films_in, read_film
+from filmcli.training.recipe import Recipe
 from filmcli.training.samples import Field, Picture, Sample
 from filmcli.training.synthetic import lands_inside
-from filmcli.video.footage import read_rgb
 
-VIDEO_ENDINGS = (".mp4", ".mkv", ".mov", ".avi", ".webm")
-SPANS = (2, 3, 4, 5, 6, 8)  # frames from left to right
-SPAN_WEIGHTS = (0.5, 0.08, 0.2, 0.05, 0.12, 0.05)
-CUT = 45.0  # grey levels of mean difference between neighbours that no motion here reached
+SPANS = (2, 3, 4, 5, 6, 8, 10, 12)  # frames from left to right
+SPAN_WEIGHTS = (0.46, 0.08, 0.2, 0.05, 0.12, 0.05, 0.02, 0.02)
 STILL = 0.7  # grey levels; a window that changes less teaches nothing
 MARGIN = 32  # px around the crop that the teacher may see
+_SURVEYED_PX = 160  # width of the pictures that cuts are sought in, as for any film
 
 
 class Clip(NamedTuple):
     """Consecutive frames of one shot, and how much each differs from the next."""
 
-    frames: Picture  # (N, H, W, 3)
-    change: NDArray[np.float32]  # (N - 1,), mean grey difference of neighbours, levels
+    frames: Sequence[Picture]  # N of (H, W, 3)
+    change: NDArray[np.float32]  # (N - 1,), mean luma difference of neighbours, levels
+    size: tuple[int, int]  # H, W
 
 
-def load_clips(folder: str, short_side: int) -> list[list[Clip]]:
+class _Thumbnail(NamedTuple):
+    time: Fraction
+    luma: NDArray[np.uint8]
+
+
+def load_clips(folder: str, short_side: int, exclude: str | None = None) -> list[list[Clip]]:
     """Return the clips in `folder`, grouped by source; the largest part without cuts of each.
 
-    A file's source is its name up to the last underscore. Clips with fewer than three
-    frames or a side under `short_side` are left out. Raises InputError if none is left.
+    A clip is a video or a folder of pictures; its source is its name up to the last underscore.
+    What exclude.txt in the folder or the file `exclude` names is left out, as are clips with
+    fewer than three frames or a side under `short_side`. Raises InputError if none is left.
     """
     cv2.setNumThreads(1)  # its pool of threads would hang workers forked later
-    try:
-        entries = sorted(os.listdir(folder))
-    except OSError as error:
-        raise InputError(
-            f"'{folder}' cannot be read.", f"{error.strerror}.", "Check the path."
-        ) from error
-    names = [name for name in entries if name.lower().endswith(VIDEO_ENDINGS)]
+    listed = list(films_in(folder, exclude))
     sources: dict[str, list[Clip]] = defaultdict(list)
     with ThreadPoolExecutor(os.cpu_count()) as readers:
-        footage = readers.map(read_rgb, [os.path.join(folder, name) for name in names])
-        for name, decoded in zip(names, footage, strict=True):
-            frames = _without_cuts(decoded)
-            if len(frames) >= 3 and min(frames.shape[1:3]) >= short_side:
-                sources[name.rsplit("_", 1)[0]].append(Clip(frames, _change(frames)))
+        clips = readers.map(lambda film: _load(film.path, short_side), listed)
+        for film, clip in zip(listed, clips, strict=True):
+            if clip is not None:
+                sources[film.source].append(clip)
     if not sources:
         raise InputError(
             f"'{folder}' holds no clip to train on.",
             f"None has three frames of {short_side} px or more without a cut.",
-            f"Give a folder of videos ({' '.join(VIDEO_ENDINGS)}).",
+            f"Give a folder of videos ({' '.join(VIDEO_ENDINGS)}) or of folders of frames.",
         )
     return list(sources.values())
 
 
-def _change(frames: Picture) -> NDArray[np.float32]:
-    small = np.stack([cv2.resize(f, (64, 36), interpolation=cv2.INTER_AREA) for f in frames])
-    grey = small.mean(axis=3, dtype=np.float32)
-    change: NDArray[np.float32] = np.abs(np.diff(grey, axis=0)).mean(axis=(1, 2))
-    return change
+def _load(path: str, short_side: int) -> Clip | None:
+    """Return the longest part of a film without a cut, None if it is too short or small."""
+    frames = read_film(path)
+    if frames is None or len(frames) < 3 or min(frames.shape[1:3]) < short_side:
+        return None
+    found = survey(_thumbnail(index, frame) for index, frame in enumerate(frames))
+    start, end = max(pairwise((0, *found.cuts, len(frames))), key=lambda part: part[1] - part[0])
+    if end - start < 3:
+        return None
+    return Clip(list(frames[start:end]), found.motion[start + 1 : end], frames.shape[1:3])
 
 
-def _without_cuts(frames: Picture) -> Picture:
-    """Return the longest run of `frames` without a cut."""
-    if len(frames) < 2:
-        return frames
-    cuts = np.flatnonzero(_change(frames) > CUT) + 1
-    bounds = [0, *cuts.tolist(), len(frames)]
-    longest = int(np.argmax(np.diff(bounds)))
-    return frames[bounds[longest] : bounds[longest + 1]]
+def _thumbnail(index: int, frame: Picture) -> _Thumbnail:
+    height, width = frame.shape[:2]
+    size = min(width, _SURVEYED_PX), max(1, round(height * min(width, _SURVEYED_PX) / width))
+    small = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
+    luma = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8)
+    return _Thumbnail(Fraction(index, 24), luma)
 
 
-def clip_sample(sources: list[list[Clip]], side: int, rng: np.random.Generator) -> Sample:
-    """Return a `side` x `side` triplet from real footage: by source, then by motion."""
-    clip, start, span = _window(sources, rng)
-    middle = rng.random() < 0.6 and span % 2 == 0
-    step = span // 2 if middle else int(rng.integers(1, span))
+def clip_sample(
+    sources: list[list[Clip]], recipe: Recipe, rng: np.random.Generator, *, taught: bool = True
+) -> Sample:
+    """Return a triplet of the recipe's size from real footage: by source, then by motion.
+
+    Without a teacher (`taught` false) no flow is known.
+    """
+    side = recipe.side
+    clip, start, span, step = _window(sources, recipe.middle_share, rng)
     frames = [clip.frames[start + offset] for offset in (0, step, span)]
     phase = step / span
     if rng.random() < 0.5:
         frames, phase = frames[::-1], 1 - phase
-    crops, inner = _crop(frames, side, rng)
-    forward, backward = _teach(crops[0], crops[2])
-    rows, columns = inner
+    crops, (rows, columns) = _crop(frames, side, recipe.largest_zoom, rng)
     left, target, right = (np.ascontiguousarray(crop[rows, columns]) for crop in crops)
+    if not taught:
+        still, unknown = np.zeros((side, side, 2), np.float32), np.zeros((side, side), np.uint8)
+        return Sample(left, target, right, phase, still, still, unknown, unknown)
+    forward, backward = _teach(crops[0], crops[2])
     forward_known, backward_known = _agreeing(forward, backward), _agreeing(backward, forward)
     forward, backward = forward[rows, columns], backward[rows, columns]
     return Sample(
@@ -109,30 +122,35 @@ def clip_sample(sources: list[list[Clip]], side: int, rng: np.random.Generator) 
     )
 
 
-def _window(sources: list[list[Clip]], rng: np.random.Generator) -> tuple[Clip, int, int]:
-    """Return a clip, the index of the left frame and the frames from there to the right one."""
+def _window(
+    sources: list[list[Clip]], middle_share: float, rng: np.random.Generator
+) -> tuple[Clip, int, int, int]:
+    """Return a clip, its left frame, and the frames from there to the right one and the target."""
+    in_the_middle = rng.random() < middle_share
+    shares = np.array(SPAN_WEIGHTS) * [not (in_the_middle and span % 2) for span in SPANS]
     for _ in range(20):
         clips = sources[rng.integers(len(sources))]
         liveliness = np.array([clip.change.mean() + 0.5 for clip in clips])
         clip = clips[rng.choice(len(clips), p=liveliness / liveliness.sum())]
-        span = min(int(rng.choice(SPANS, p=SPAN_WEIGHTS)), len(clip.frames) - 1)
+        span = min(int(rng.choice(SPANS, p=shares / shares.sum())), len(clip.frames) - 1)
+        span -= span % 2 if in_the_middle else 0
         weights = np.convolve(clip.change, np.ones(span, np.float32), "valid") + 0.1
         start = int(rng.choice(len(weights), p=weights / weights.sum()))
         if weights[start] > STILL:
             break
-    return clip, start, max(span, 2)
+    return clip, start, span, span // 2 if in_the_middle else int(rng.integers(1, span))
 
 
 def _crop(
-    frames: list[Picture], side: int, rng: np.random.Generator
+    frames: list[Picture], side: int, largest_zoom: float, rng: np.random.Generator
 ) -> tuple[list[Picture], tuple[slice, slice]]:
     """Return the same crop of all `frames` with room around it, and where its inside lies.
 
-    The crop is zoomed by 0.5 to 1.5 (as far as the frame allows), turned by quarters,
-    mirrored, and its channels sometimes swapped.
+    The crop is zoomed by 1 / `largest_zoom` to `largest_zoom` (as far as the frame allows), turned
+    by quarters, mirrored, and its channels sometimes swapped.
     """
     height, width = frames[0].shape[:2]
-    zoom = np.exp(rng.uniform(np.log(0.5), np.log(1.5)))
+    zoom = largest_zoom ** rng.uniform(-1, 1)
     inside = int(min(round(side / zoom), height, width))
     zoom = side / inside
     margin = int(MARGIN / zoom)

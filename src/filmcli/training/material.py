@@ -12,6 +12,7 @@ from filmcli.errors import InputError, UsageError
 from filmcli.training.clips import Clip, load_clips
 from filmcli.training.samples import Picture
 from filmcli.training.textures import Assets
+from filmcli.training.vimeo import PREFIX, load_vimeo90k
 
 
 class Material(NamedTuple):
@@ -22,13 +23,26 @@ class Material(NamedTuple):
 
 
 def load_material(
-    footage: Sequence[str], stills: str | None, cutouts: str | None, side: int
+    footage: Sequence[str],
+    stills: str | None,
+    cutouts: str | None,
+    side: int,
+    exclude: str | None = None,
 ) -> Material:
-    """Read everything that samples of `side` px are drawn from; UsageError if that is nothing."""
+    """Read everything that samples of `side` px are drawn from; UsageError if that is nothing.
+
+    Footage is a folder for `load_clips`, or "vimeo90k:" and the folder of that set.
+    """
     if not footage and not stills:
         raise UsageError("There is nothing to train on.", "", "Give clips, --stills, or both.")
-    sources = [source for folder in footage for source in load_clips(folder, side)]
+    sources = [source for given in footage for source in _sources(given, side, exclude)]
     return Material(sources, Assets(_pictures(stills, 3), _pictures(cutouts, 4)))
+
+
+def _sources(given: str, side: int, exclude: str | None) -> list[list[Clip]]:
+    if given.startswith(PREFIX):
+        return load_vimeo90k(given.removeprefix(PREFIX))
+    return load_clips(given, side, exclude)
 
 
 def _pictures(folder: str | None, channels: int) -> list[Picture]:

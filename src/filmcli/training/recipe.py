@@ -34,6 +34,7 @@ class Recipe:
     flow_synthetic: float = 0.6
     picture_synthetic: float = 0.35
     middle_share: float = 0.5  # of samples whose phase is one half
+    largest_zoom: float = 2.0  # of real crops; as much smaller or larger
     largest_shift: float = 0.3  # of the side, the largest synthetic motion
     pace_shape: float = 2.0  # of its beta distribution: 1 even, 2 rather slow
     charbonnier_weight: float = 1.0

@@ -31,7 +31,8 @@ class _Samples(Dataset[Sample]):
         synthetic = rng.random() < share
         if not self._material.sources or (synthetic and self._material.assets.photographs):
             return synthetic_sample(self._material.assets, recipe, rng)
-        return clip_sample(self._material.sources, recipe.side, rng)
+        taught = not stage or recipe.flow_weight > 0
+        return clip_sample(self._material.sources, recipe, rng, taught=taught)
 
 
 @dataclass(frozen=True)

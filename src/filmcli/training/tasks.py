@@ -66,7 +66,7 @@ def _triplets(window: Tensor, middles: list[int], gap: int) -> Triplets:
 
 
 def _fits(clip: Clip, side: int) -> bool:
-    return len(clip.frames) >= LENGTH and min(clip.frames.shape[1:3]) >= side
+    return len(clip.frames) >= LENGTH and min(clip.size) >= side
 
 
 def _window(sources: list[list[Clip]], side: int, rng: np.random.Generator) -> Tensor:
@@ -79,7 +79,8 @@ def _window(sources: list[list[Clip]], side: int, rng: np.random.Generator) -> T
         start = int(rng.integers(len(clip.frames) - reach))
         if clip.change[start : start + reach].mean() * stride > STILL:
             break
-    frames = [_shrunk(frame, side) for frame in clip.frames[start : start + reach + 1 : stride]]
+    taken = range(start, start + reach + 1, stride)
+    frames = [_shrunk(clip.frames[index], side) for index in taken]
     top, left = (int(rng.integers(size - side + 1)) for size in frames[0].shape[:2])
     crop = np.stack([frame[top : top + side, left : left + side] for frame in frames])
     crop = crop[:: rng.choice([-1, 1]), :: rng.choice([-1, 1]), :: rng.choice([-1, 1])]

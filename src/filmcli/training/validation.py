@@ -27,7 +27,7 @@ class Validation:
 
     def __init__(self, folder: str, config: str, weights: Mapping[str, Tensor]) -> None:
         films = [clip for source in load_clips(folder, SMALLEST) for clip in source]
-        self._films = [clip.frames[: 2 * MIDDLES + 1].copy() for clip in films]
+        self._films = [np.stack(clip.frames[: 2 * MIDDLES + 1]) for clip in films]
         with torch.device("meta"):
             self._net = Film(CONFIGS[config])
         self._net.load_state_dict(weights, assign=True)
