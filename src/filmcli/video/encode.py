@@ -22,7 +22,7 @@ import numpy as np
 
 from filmcli.errors import MachineError, RenderError, UsageError
 from filmcli.frames import Color, Layout, Planes, VideoInfo
-from filmcli.video.pixels import EXACT_FLAGS, layout_of
+from filmcli.video.pixels import EXACT_FLAGS, coded_color, color_words, layout_of
 from filmcli.video.process import Child, FileName, ask, command
 
 _ENCODERS = {
@@ -179,6 +179,9 @@ def _quality(encoding: Encoding, info: VideoInfo, pix_fmt: str) -> dict[str, str
         words["cq" if encoder.endswith("_nvenc") else "crf"] = encoding.crf
     if encoding.preset is not None:
         words["preset"] = encoding.preset
+    if encoder == "ffv1" and min(info.width, info.height) < 4:
+        # Cut into slices of less than two rows or columns, pictures come back as noise.
+        words = {"level": 1, "g": 1}
     if encoder == "prores_ks":
         words["profile:v"] = "4444" if "444" in pix_fmt else "hq"
     if encoder == "libx265":
@@ -186,27 +189,6 @@ def _quality(encoding: Encoding, info: VideoInfo, pix_fmt: str) -> dict[str, str
         hdr += ["hdr10=1", "repeat-headers=1"] * bool(hdr)
         words["x265-params"] = ":".join(["log-level=error", *hdr])
     return words
-
-
-def _tags(color: Color) -> dict[str, str]:
-    named = {
-        # The encoders' word; the filters' and ffprobe's is gbr.
-        "colorspace": "rgb" if color.matrix == "gbr" else color.matrix,
-        "color_primaries": color.primaries,
-        "color_trc": color.transfer,
-        "color_range": color.range,
-        "chroma_sample_location": color.chroma_location,
-    }
-    return {key: value for key, value in named.items() if value}
-
-
-def _coded_color(info: VideoInfo, pix_fmt: str) -> Color:
-    color = info.color
-    if info.layout.model == "rgb" and "yuv" in pix_fmt:
-        return Color("bt709", color.primaries or "bt709", color.transfer, "tv")
-    if pix_fmt.startswith("yuvj"):
-        return Color(color.matrix, color.primaries, color.transfer, "pc", color.chroma_location)
-    return color
 
 
 def _pipeline(info: VideoInfo, encoding: Encoding, pix_fmt: str, rate: Fraction) -> Any:
@@ -220,10 +202,10 @@ def _pipeline(info: VideoInfo, encoding: Encoding, pix_fmt: str, rate: Fraction)
         video_size=(width, height),
         framerate=f"{rate.numerator}/{rate.denominator}",
     )
-    color = _coded_color(info, pix_fmt)
+    color = coded_color(info, pix_fmt)
     if pix_fmt != layout.pix_fmt:
         film = _recoded(film, info, pix_fmt, color)
-    tags = {_FRAME_TAGS[key]: tag for key, tag in _tags(color).items() if key in _FRAME_TAGS}
+    tags = {_FRAME_TAGS[key]: tag for key, tag in color_words(color).items() if key in _FRAME_TAGS}
     if tags:
         film = film.filter("setparams", **{k: "gbr" if v == "rgb" else v for k, v in tags.items()})
     aspect = info.sample_aspect_ratio
@@ -304,7 +286,7 @@ class SegmentWriter(_Writer):
             fps_mode="passthrough",
             # NUT keeps no decoding times; shifting them above zero would shift the pictures.
             avoid_negative_ts="disabled",
-            **_tags(_coded_color(info, pix_fmt)),
+            **color_words(coded_color(info, pix_fmt)),
             **_quality(encoding, info, pix_fmt),
         )
         args = command(film, "-loglevel", "warning", *encoding.ffmpeg_args)
@@ -338,7 +320,7 @@ class StreamWriter(_Writer):
             coded = encoding
             pix_fmt, _ = output_pix_fmt(info, encoding)
             words = {"format": "matroska", "vcodec": encoding.encoder}
-            words |= _tags(_coded_color(info, pix_fmt)) | _quality(encoding, info, pix_fmt)
+            words |= color_words(coded_color(info, pix_fmt)) | _quality(encoding, info, pix_fmt)
         size = (info.width, info.height) if encoding is None else _coded_size(info, coded, pix_fmt)
         film = _pipeline(info, coded, pix_fmt, rate).output(
             "pipe:1", pix_fmt=pix_fmt, fps_mode="passthrough", **words

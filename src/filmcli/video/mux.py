@@ -20,7 +20,8 @@ import ffmpeg
 from filmcli.errors import InputError, RenderError, VerifyError
 from filmcli.frames import Span, VideoInfo
 from filmcli.video.decode import seek_args
-from filmcli.video.encode import Encoding
+from filmcli.video.encode import Encoding, output_pix_fmt
+from filmcli.video.pixels import coded_color, color_words
 from filmcli.video.probe import probe, read_report, read_ticks, source_args
 from filmcli.video.process import Child, FileName, ask, command
 from filmcli.video.streams import EXPERIMENTAL, Carried, StreamPlan
@@ -127,6 +128,9 @@ def _output(
             words |= {f"bsf:{at}": _UNBROKEN} if item.stream.kind == "audio" else {}
         if cut and not item.stream.is_attached_picture:
             words |= _cut_words(at, item)
+    # Segments keep no colour tags but those in the coded pictures, where FFV1 has none.
+    color = coded_color(info, output_pix_fmt(info, encoding)[0])
+    words |= {f"{key}:v:0": value for key, value in color_words(color).items()}
     own = {"language": info.stream.language, "title": info.stream.title}
     # A name for the first video only: -map_metadata for streams would unname all the others.
     # Only a statement: it makes Matroska's default duration exact, its ticks are milliseconds.

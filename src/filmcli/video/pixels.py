@@ -2,7 +2,8 @@
 
 swscale repacks exactly only along certain roads (packed RGB to planar RGB, palette to RGB, nv12
 to yuv420p ...); elsewhere it goes through YUV and rounds. `plan_pixels` names the road, as filter
-steps after which the bytes on the pipe are the decoder's own samples.
+steps after which the bytes on the pipe are the decoder's own samples. The way back to a coded
+film keeps the samples' meaning: its colour tags.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import re
 from typing import Literal, NamedTuple
 
 from filmcli.errors import InputError
-from filmcli.frames import Layout
+from filmcli.frames import Color, Layout, VideoInfo
 
 EXACT_FLAGS = "neighbor+accurate_rnd+full_chroma_inp+full_chroma_int+bitexact"
 """swscale flags under which a repack or a whole-number chroma repeat changes no sample."""
@@ -117,3 +118,26 @@ def _plan(source: str, target: str, via: str | None, notices: tuple[str, ...]) -
     same_bytes = source.replace("yuvj", "yuv") == target
     steps = () if same_bytes else tuple(step for step in (via, target) if step)
     return PixelPlan(layout, steps, notices)
+
+
+def coded_color(info: VideoInfo, pix_fmt: str) -> Color:
+    """What the samples of `info`'s film mean once they are coded as `pix_fmt`."""
+    color = info.color
+    if info.layout.model == "rgb" and "yuv" in pix_fmt:
+        return Color("bt709", color.primaries or "bt709", color.transfer, "tv")
+    if pix_fmt.startswith("yuvj"):
+        return Color(color.matrix, color.primaries, color.transfer, "pc", color.chroma_location)
+    return color
+
+
+def color_words(color: Color) -> dict[str, str]:
+    """ffmpeg's output options for the tags that `color` has."""
+    named = {
+        # The encoders' word; the filters' and ffprobe's is gbr.
+        "colorspace": "rgb" if color.matrix == "gbr" else color.matrix,
+        "color_primaries": color.primaries,
+        "color_trc": color.transfer,
+        "color_range": color.range,
+        "chroma_sample_location": color.chroma_location,
+    }
+    return {key: value for key, value in named.items() if value}
