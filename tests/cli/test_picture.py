@@ -1,0 +1,184 @@
+"""Shapes and colours through the whole command: what was made fits what was kept."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from filmcli.frames import Layout, Planes, VideoInfo
+from filmcli.video.decode import decode
+from filmcli.video.pixels import layout_of
+from filmcli.video.probe import probe
+from tests.clips import ffmpeg, pattern, raw, write_film
+from tests.forked import run
+
+PICTURES = 4
+LOSSLESS = ("-c:v", "libx264", "-qp", "0")
+
+
+def layout(name: str) -> Layout:
+    found = layout_of(name)
+    assert found is not None
+    return found
+
+
+def breathing(name: str, share: float, width: int = 48, height: int = 32) -> list[Planes]:
+    """Pictures of one colour, each plane at its own `share` of the scale, with a little grain.
+
+    The grain differs from picture to picture, so that the network has something to do.
+    """
+    chance, form = np.random.default_rng(7), layout(name)
+    top = (1 << form.depth) - 1
+    return [
+        tuple(
+            (round((share + at * (0.6 - share) / 4) * top) + chance.integers(-1, 2, shape))
+            .clip(0, top)
+            .astype(form.dtype)
+            for at, shape in enumerate(form.plane_shapes(width, height))
+        )
+        for _ in range(PICTURES)
+    ]
+
+
+def upsample(source: str, name: str, *words: str) -> tuple[VideoInfo, list[Planes], str]:
+    """What the command makes of a film: facts, pictures, and what was said."""
+    folder = Path(source).parent
+    done = run(["upsample", source, "-o", name, "--cuts", "off", *words], folder)
+    assert done.code == 0, done
+    info = probe(str(folder / name))
+    return info, [frame.planes for frame in decode(info)], done.stderr
+
+
+TAGS = {
+    "bt601": ("smpte170m", "smpte170m", "smpte170m"),
+    "bt709": ("bt709", "bt709", "bt709"),
+    "bt2020": ("bt2020nc", "bt2020", "bt2020-10"),
+    "pq": ("bt2020nc", "bt2020", "smpte2084"),
+    "hlg": ("bt2020nc", "bt2020", "arib-std-b67"),
+    "untagged": (None, None, None),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "tags", "reach", "share"),
+    [
+        ("yuv420p", "bt601", "tv", 0.25),
+        ("yuv422p", "bt709", "pc", 0.5),
+        ("yuv420p", "untagged", None, 0.98),  # above white
+        ("yuv444p", "bt709", "tv", 0.02),  # below black
+        ("yuv420p10le", "pq", "tv", 0.4),
+        ("yuv422p10le", "hlg", "tv", 0.7),
+        ("yuv420p12le", "bt2020", "pc", 0.3),
+        ("gray", "untagged", None, 0.6),
+        ("gbrp", "untagged", "pc", 0.3),
+    ],
+)
+def test_made_pictures_have_the_brightness_and_the_tags_of_kept_ones(
+    tmp_path: Path, name: str, tags: str, reach: str | None, share: float
+) -> None:
+    frames = breathing(name, share)
+    words = ["-c:v", "ffv1"]
+    for option, tag in zip(("colorspace", "color_primaries", "color_trc"), TAGS[tags], strict=True):
+        words += [f"-{option}", tag] if tag else []
+    words += ["-color_range", reach] if reach and name != "gbrp" else []
+    source = write_film(tmp_path / "in.mkv", frames, layout(name), 24, words)
+    before = probe(source)
+    codec = ["-c", "x265", "--ffmpeg-args", "-x265-params lossless=1"] if name == "gbrp" else []
+    info, made, _ = upsample(source, "out.mkv", *(codec or ["-c", "ffv1"]))
+    assert info.layout == before.layout == layout(name)
+    color = info.color
+    assert (color.matrix, color.primaries, color.transfer, color.range) == (
+        before.color.matrix, before.color.primaries, before.color.transfer, before.color.range
+    )  # fmt: skip
+    if name != "gbrp":
+        assert (color.matrix, color.primaries, color.transfer) == TAGS[tags]
+    assert len(made) == 2 * PICTURES
+    assert raw(made[::2]) == raw(frames)
+    level = 2.0 ** (layout(name).depth - 8)
+    for k in range(1, 2 * PICTURES - 1, 2):
+        for plane, still in zip(made[k], made[k - 1], strict=True):
+            assert abs(float(plane.mean()) - float(still.mean())) <= 0.4 * level
+
+
+def test_a_film_that_stands_still_stands_still(tmp_path: Path) -> None:
+    """Every picture the same to the last bit, whatever is in it."""
+    one = breathing("yuv420p10le", 0.5)[0]
+    source = write_film(tmp_path / "in.mkv", [one] * 6, layout("yuv420p10le"), Fraction(24))
+    _, made, _ = upsample(source, "out.mkv", "--fps", "60", "-c", "ffv1")
+    assert len(made) == 15
+    assert raw(made) == raw([one]) * 15
+
+
+@pytest.mark.parametrize(
+    ("size", "codec"),
+    [
+        ((2, 2), "ffv1"),
+        ((1, 16), "x264"),
+        ((16, 1), "x264"),
+        ((15, 17), "ffv1"),
+        ((600, 2), "ffv1"),
+    ],
+)
+def test_any_size_is_a_picture(tmp_path: Path, size: tuple[int, int], codec: str) -> None:
+    frames = breathing("yuv444p", 0.5, *size)
+    source = write_film(tmp_path / "in.mkv", frames, layout("yuv444p"), 24, LOSSLESS)
+    words = ["--ffmpeg-args", "-qp 0"] if codec == "x264" else []
+    info, made, _ = upsample(source, "out.mkv", "-c", codec, *words)
+    assert (info.width, info.height) == size
+    assert raw(made[::2]) == raw(frames)
+
+
+def test_an_odd_size_is_padded_where_the_encoder_must_and_that_is_said(tmp_path: Path) -> None:
+    frames = breathing("yuv420p", 0.5, 15, 17)
+    source = write_film(tmp_path / "in.mkv", frames, layout("yuv420p"))
+    info, _, said = upsample(source, "out.mp4")
+    assert (info.width, info.height) == (16, 18)
+    assert "notice: 15x17 is padded to 16x18" in said
+
+
+@pytest.mark.parametrize(("turn", "shape"), [(90, "9:16"), (180, "16:9")])
+def test_a_telephones_film_stands_upright_with_its_pixels_shape(
+    tmp_path: Path, turn: int, shape: str
+) -> None:
+    lying = pattern(tmp_path / "lying.mp4", 0.2, size="64x48", filters="format=yuv420p,setsar=16/9")
+    source = tmp_path / "in.mp4"
+    ffmpeg("-i", lying, "-c", "copy", "-metadata:s:v:0", f"rotate={turn}", source)
+    info, made, _ = upsample(str(source), "out.mp4", "--preset", "ultrafast", "--crf", "4")
+    assert info.rotation == 0
+    assert (info.width, info.height) == ((48, 64) if turn == 90 else (64, 48))
+    assert info.sample_aspect_ratio == Fraction(shape.replace(":", "/"))
+    upright = ffmpeg("-i", source, "-f", "rawvideo", "-pix_fmt", "gray", "-frames:v", "1", "-")
+    seen = ffmpeg("-i", tmp_path / "out.mp4", "-f", "rawvideo", "-pix_fmt", "gray", "-frames:v",
+                  "1", "-")  # fmt: skip
+    difference = np.frombuffer(upright, np.uint8).astype(int) - np.frombuffer(seen, np.uint8)
+    assert np.abs(difference).mean() < 3
+    assert len(made) == 10
+
+
+def test_a_change_of_size_in_mid_film_is_scaled_to_the_first(tmp_path: Path) -> None:
+    parts = [
+        pattern(tmp_path / "a.ts", 0.2, size="64x48"),
+        pattern(tmp_path / "b.ts", 0.2, "-output_ts_offset", "0.2", size="96x64"),
+    ]
+    source = tmp_path / "in.ts"
+    source.write_bytes(b"".join(Path(part).read_bytes() for part in parts))
+    info, made, _ = upsample(str(source), "out.mkv", "-c", "ffv1")
+    assert (info.width, info.height) == (64, 48)
+    assert abs(len(made) - 20) <= 1
+
+
+def test_mastering_metadata_comes_along(tmp_path: Path) -> None:
+    display = "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50)"
+    params = f"log-level=error:hdr10=1:repeat-headers=1:master-display={display}:max-cll=1000,400"
+    codec = ("-c:v", "libx265", "-preset", "ultrafast", "-x265-params", params)
+    tags = ("-color_trc", "smpte2084", "-color_primaries", "bt2020", "-colorspace", "bt2020nc")
+    source = pattern(
+        tmp_path / "in.mkv", 0.2, *tags, size="64x48", filters="format=yuv420p10le", codec=codec
+    )
+    info, _, _ = upsample(source, "out.mp4", "--preset", "ultrafast")
+    assert info.stream.codec == "hevc" and info.layout.depth == 10
+    assert (info.color.transfer, info.color.primaries) == ("smpte2084", "bt2020")
+    assert dict(info.hdr_side_data) == {"master-display": display, "max-cll": "1000,400"}
