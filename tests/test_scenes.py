@@ -176,6 +176,46 @@ def test_the_user_can_overrule() -> None:
         survey([])
 
 
+@pytest.mark.parametrize("first", [1, 23])
+def test_a_cut_at_the_first_or_last_picture_is_found(first: int) -> None:
+    assert look(np.concatenate([shot(1, first), shot(2, 24 - first)])).cuts == (first,)
+
+
+def test_a_cut_to_another_view_of_the_same_place_is_found() -> None:
+    wall = texture(4)
+    views = [wall[20 : 20 + HEIGHT, x : x + WIDTH] for x in (0, 300, 520)]
+    film = np.concatenate([np.repeat(view[None], 8, axis=0) for view in views])
+    assert look(film).cuts == (8, 16)
+    close = texture(4, 400, 1400)[100 : 100 + HEIGHT, 200 : 200 + WIDTH]  # nearer, by twice
+    assert look(np.concatenate([shot(4, 8), np.repeat(close[None], 8, axis=0)])).cuts == (8,)
+
+
+def test_a_cut_among_drawings_on_twos_is_found_where_it_is() -> None:
+    film = np.repeat(np.concatenate([shot(1, 6), shot(2, 6)]), 2, axis=0)
+    assert look(film).cuts == (12,)
+    assert look(film[1:]).cuts == (11,)  # the cut falls into the middle of a pair
+
+
+def test_a_whip_pan_is_not_a_cut() -> None:
+    # From rest to 40 px a picture (a quarter of it) and back, blurred by its own motion.
+    wall = texture(7, width=1400)
+    speeds = [0, 0, 5, 12, 25, 40, 40, 25, 12, 5, 0, 0]
+    frames, at = [], 0
+    for speed in speeds:
+        steps = range(at, at + max(1, speed // 2))  # the shutter is open half of the time
+        frames.append(np.mean([wall[20 : 20 + HEIGHT, x : x + WIDTH] for x in steps], axis=0))
+        at += speed
+    assert look(frames).cuts == ()
+
+
+def test_a_flash_beside_a_cut_and_a_fade_after_one_keep_their_kinds() -> None:
+    film = np.concatenate([shot(1, 10), shot(2, 10)])
+    film[9] = 235
+    assert look(film).cuts == (9, 10)
+    gain = np.concatenate([np.ones(10), np.linspace(1, 0, 10)])[:, None, None]
+    assert look(16 + (np.concatenate([shot(1, 10), shot(2, 10)]) - 16) * gain).cuts == (10,)
+
+
 def test_too_many_cuts_are_doubted() -> None:
     film = np.concatenate([shot(seed) for seed in range(2)])
     doubt = look(film, "0").doubt()
