@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import pytest
 import torch
 
@@ -150,3 +151,21 @@ def test_nothing_to_score_is_refused() -> None:
     done = evaluate()
     assert done.returncode == 2
     assert "nothing to score" in done.stderr
+
+
+def test_a_benchmark_stands_beside_published_numbers(weights: str, tmp_path: Path) -> None:
+    frames = gliding(3)
+    for side, at in (("data", 0), ("data", 2), ("gt-interp", 1)):
+        name = {0: "frame10.png", 1: "frame10i11.png", 2: "frame11.png"}[at]
+        folder = tmp_path / "set" / f"other-{side}" / "Walking"
+        folder.mkdir(parents=True, exist_ok=True)
+        assert cv2.imwrite(str(folder / name), frames[at][..., ::-1])
+    words = ("-w", weights, "--rivals", "blend", "--report", tmp_path / "scores")
+    done = evaluate(f"middlebury:{tmp_path / 'set'}", *words)
+    assert done.returncode == 0, done.stderr
+    assert "| middlebury | 1 |" in done.stdout
+    assert "| FILM-L1 | FILM's paper, by Papers with Code | 37.52 | 0.966 |" in done.stdout
+    assert "Middlebury-other: frame 10i11" in done.stdout
+    assert "37.52" in (tmp_path / "scores" / "index.html").read_text()
+    assert evaluate(f"xiph:{tmp_path}", *words[:4]).returncode == 3
+    assert evaluate(f"middlebury:{tmp_path / 'set'}", "--steps", "1").returncode == 2

@@ -77,4 +77,4 @@ def test_the_table_says_what_thirds_cost() -> None:
         "all", "- at 1/3", "- at 1/2", "- at 2/3", "thirds below the middle, dB",
     ]  # fmt: skip
     assert table.rows[1][2] == "13.89"
-    assert table.lowest_is_best
+    assert table.best == "lowest"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from filmcli.cli.scores import JsonScores, Scores, bar
 from filmcli.errors import FilmcliError, UsageError
 
 if TYPE_CHECKING:
+    from filmcli.evaluation.album import Album
     from filmcli.evaluation.board import Result
     from filmcli.evaluation.entries import Entry
     from filmcli.evaluation.rebuilt import Rebuilt
@@ -96,9 +97,11 @@ def evaluate(
     filmcli evaluate in.mp4 --steps 0,1,10      what adaptation to each scene gains
     filmcli evaluate films/ --report scores     and pictures: scores/index.html
     filmcli evaluate --synthetic                a drawn film: is every frame of its own time?
+    filmcli evaluate vimeo90k:/data/vimeo       a benchmark, beside published numbers
 
     Beside the network stand the old ways: the frame before (repeat), both frames mixed (blend),
     optical flow (OpenCV's DIS), and ffmpeg's minterpolate. No frame is scored across a cut.
+    Benchmarks are vimeo90k, ucf101, middlebury, xiph and snu-film, by the folder that holds them.
     """
     from filmcli.evaluation.entries import enter, machine_words
     from filmcli.evaluation.metrics import CONVENTIONS
@@ -113,16 +116,21 @@ def evaluate(
     entries = enter(weights, _numbers(steps), old_ways, device, precision)
     scores = JsonScores() if as_json else Scores()
     question = _Question(entries, int(drop), cuts, limit, bool(report))
-    paths = [path for path, _ in films(inputs, None)]
+    named = [_as_benchmark(given) for given in inputs]
+    given = [path for path, name in zip(inputs, named, strict=True) if not name]
+    paths = [path for path, _ in films(given, None)]
     with library_warnings():
         _films(paths, question, scores, notes)
+        for benchmark in filter(None, named):
+            _benchmark(*benchmark, question, scores, notes)
         if synthetic:
             _drawn(question, scores, notes)
     if report and scores.tables:
         page = write_report(report, scores.tables, scores.notes, scores.strips)
         click.echo(f"look at {printable(page)}", err=True)
     if scores.failures:
-        return scores.failures[0].exit_code if len(paths) == 1 and not synthetic else 1
+        alone = len(paths) + len(inputs) - len(given) + synthetic == 1
+        return scores.failures[0].exit_code if alone else 1
     return 0
 
 
@@ -135,6 +143,23 @@ class _Question:
     cuts: str
     limit: int | None
     with_strips: bool
+
+    def plain(self) -> list[Entry]:
+        """Those who take part without adaptation; UsageError if no network does."""
+        chosen = [entry for entry in self.entries if not entry.steps]
+        if all(entry.is_rival for entry in chosen):
+            raise UsageError(
+                "there is no scene to adapt to",
+                "benchmarks and the drawn film are scored without adaptation",
+                "let --steps hold 0",
+            )
+        return chosen
+
+    def album(self, name: str, entries: Sequence[Entry]) -> Album | None:
+        """What keeps strips of a sequence, if a report is wanted."""
+        from filmcli.evaluation.album import Album
+
+        return Album(name, entries) if self.with_strips else None
 
 
 def _films(paths: Sequence[str], question: _Question, scores: Scores, notes: Sequence[str]) -> None:
@@ -156,16 +181,57 @@ def _films(paths: Sequence[str], question: _Question, scores: Scores, notes: Seq
         scores.show(tables(results, phases), told, drop=question.drop, **facts)
 
 
+def _as_benchmark(given: str) -> tuple[str, str] | None:
+    """Name and folder of a benchmark, None for a film; a film's own name goes before."""
+    from filmcli.evaluation.benchmarks import BENCHMARKS
+
+    name, colon, folder = given.partition(":")
+    return (name, folder) if colon and name in BENCHMARKS and not os.path.exists(given) else None
+
+
+def _benchmark(
+    name: str, folder: str, question: _Question, scores: Scores, notes: Sequence[str]
+) -> None:
+    """Score every level of a benchmark, plain weights only: two frames are no scene."""
+    from filmcli.evaluation.benchmarks import HALF, open_benchmark, score_benchmark
+    from filmcli.evaluation.board import mean_of, spelled, tables
+    from filmcli.evaluation.published import NOTE, published_table
+
+    entries = question.plain()
+    makers = {entry.name: entry.maker for entry in entries}
+    try:
+        for level in open_benchmark(name, folder):
+            album = question.album(level.name, entries)
+            cases = sum(len(of[: question.limit]) for of in level.sequences.values())
+            with bar(level.name, cases) as progress:
+                watch = _both(progress, album)
+                results = score_benchmark(level, makers, question.limit, watch)
+            scores.strips += album.strips() if album else []
+            for result in results:
+                scores.add(folder, result, [HALF])
+            table = published_table(level.name)
+            told = [level.protocol, *notes, *([NOTE] if table else [])]
+            facts = {"sequences": len(results), "scores": spelled(mean_of(results))}
+            boards = [*tables(results, [HALF]), *([table] if table else [])]
+            scores.show(boards, told, benchmark=level.name, **facts)
+    except FilmcliError as failure:
+        scores.fail(folder, failure)
+
+
 def _drawn(question: _Question, scores: Scores, notes: Sequence[str]) -> None:
     """Score the built-in film, plain weights only: its shots are too short to adapt to."""
     from filmcli.evaluation import drawn
     from filmcli.evaluation.board import mean_of, spelled, tables
 
-    makers = {entry.name: entry.maker for entry in question.entries if not entry.steps}
+    entries = question.plain()
+    makers = {entry.name: entry.maker for entry in entries}
+    album = question.album("drawn film", entries)
     shots = {f"drawn {name}": first for name, first in drawn.FIRST_FRAMES.items()}
     intervals = min(question.limit or drawn.INTERVALS, drawn.INTERVALS)
     with bar("drawn film", len(shots) * intervals * len(drawn.PHASES)) as progress:
-        results, errors = drawn.score_drawn(makers, shots, intervals, progress)
+        watch = _both(progress, album)
+        results, errors = drawn.score_drawn(makers, shots, intervals, watch)
+    scores.strips += album.strips() if album else []
     for result in results:
         scores.add(result.name, result, drawn.PHASES)
     facts = {
@@ -180,19 +246,12 @@ def _drawn(question: _Question, scores: Scores, notes: Sequence[str]) -> None:
 
 def _film(path: str, name: str, question: _Question, scores: Scores) -> Result:
     """Score one film, and keep strips of it if a report is wanted."""
-    from filmcli.evaluation.album import Album
     from filmcli.evaluation.dropping import open_film, score_film
 
     film = open_film(path, question.drop, question.cuts, question.limit)
-    album = Album(name, question.entries) if question.with_strips else None
+    album = question.album(name, question.entries)
     with bar(name, film.scored) as progress:
-
-        def watch(rebuilt: Rebuilt) -> None:
-            progress(rebuilt)
-            if album:
-                album(rebuilt)
-
-        result = score_film(film, name, question.entries, watch)
+        result = score_film(film, name, question.entries, _both(progress, album))
     scores.strips += album.strips() if album else []
     return result
 
@@ -213,3 +272,14 @@ def _names(paths: Sequence[str]) -> list[str]:
         printable(stem if seen[stem] == 1 else path)
         for stem, path in zip(stems, paths, strict=True)
     ]
+
+
+def _both(progress: Callable[[Rebuilt], None], album: Album | None) -> Callable[[Rebuilt], None]:
+    """A watch that moves the bar and, if there is an album, lets it see the frame."""
+
+    def watch(rebuilt: Rebuilt) -> None:
+        progress(rebuilt)
+        if album:
+            album(rebuilt)
+
+    return watch

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from filmcli.evaluation.metrics import Score, mean_score
 
@@ -51,15 +51,15 @@ def mean_of(results: Iterable[Result], step: int | None = None) -> Scores:
 
 
 class Table(NamedTuple):
-    """A table to be read: words, how many frames, and a column of numbers for each who takes part.
+    """A table to be read: two columns of words, then columns of numbers, all as strings.
 
-    All as strings; `title` says what is measured.
+    `title` says what is measured, `best` which number of a row is the best.
     """
 
     title: str
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
-    lowest_is_best: bool = False
+    best: Literal["highest", "lowest", "none"] = "highest"
 
 
 def tables(results: Sequence[Result], phases: Sequence[Fraction]) -> list[Table]:

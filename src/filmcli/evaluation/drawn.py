@@ -62,7 +62,7 @@ def score_drawn(
         truths = [[pictures[int(phase * _STEPS)] for phase in PHASES] for pictures in drawn]
         frames = []
         run = Run(kept, [PHASES] * intervals, number)
-        for at, rebuilt in enumerate(judged(makers, run, truths, 0)):
+        for at, rebuilt in enumerate(judged(makers, run, truths, first * (len(PHASES) + 1))):
             watch(rebuilt)
             frames.append(rebuilt.without_pictures)
             pictures = drawn[at // len(PHASES)]
@@ -117,7 +117,7 @@ def time_table(results: Sequence[Result], errors: Sequence[TimeError]) -> Table:
         (words, str(count), *(f"{values[name]:.2f}" for name in names))
         for words, count, values in lines
     ]
-    return Table("median time error, ms", ("", "frames", *names), rows, lowest_is_best=True)
+    return Table("median time error, ms", ("", "frames", *names), rows, best="lowest")
 
 
 def _picture(frame: Fraction) -> Picture:

@@ -100,11 +100,18 @@ def _html_table(table: Table) -> Iterator[str]:
     yield "".join(f"<th>{html.escape(cell)}</th>" for cell in (table.title, *table.head[1:]))
     yield "</tr>"
     for row in table.rows:
-        best = (min if table.lowest_is_best else max)(map(float, row[2:]))
+        best = _best(table, row)
         cells = [f"<td>{html.escape(cell)}</td>" for cell in row[:2]]
         for cell in row[2:]:
-            mark = ' class="best"' if float(cell) == best else ""
+            mark = ' class="best"' if cell == best else ""
             cells.append(f"<td{mark}>{cell}</td>")
         kind = ' class="mean"' if row[0] == "mean" else ""
         yield f"<tr{kind}>{''.join(cells)}</tr>"
     yield "</table>"
+
+
+def _best(table: Table, row: Sequence[str]) -> str | None:
+    """The cell of a row that is to be marked."""
+    if table.best == "none":
+        return None
+    return (min if table.best == "lowest" else max)(row[2:], key=float)
