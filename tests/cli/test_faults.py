@@ -79,7 +79,7 @@ def strike_and_go_on(whole: Undisturbed, work: Path, how: str, number: int) -> N
         ("kill", "fsync", 2),  # the second segment is written, and nobody knows it
         ("kill", "remove", 0),  # the film has its name, and the one it was made under
         ("terminate", "start ffprobe", -1),  # the film is joined, and being verified
-        ("full", "link", 0),
+        pytest.param("full", "link", 0, marks=pytest.mark.slow),
     ],
 )
 def test_a_struck_run_goes_on_to_the_same_bytes(
@@ -97,7 +97,7 @@ def test_every_step_of_the_command_can_be_struck(
         strike_and_go_on(whole, tmp_path / str(number), how, number)
 
 
-@pytest.mark.parametrize("ending", [".mkv", ".mp4"])
+@pytest.mark.parametrize("ending", [".mkv", pytest.param(".mp4", marks=pytest.mark.slow)])
 def test_two_runs_make_the_same_bytes(tmp_path: Path, whole: Undisturbed, ending: str) -> None:
     codec = ["-c", "ffv1"] if ending == ".mkv" else ["--preset", "ultrafast"]
     films = []
@@ -125,7 +125,7 @@ def impatient() -> None:
     process.PATIENCE_SECONDS = 2.0
 
 
-@pytest.mark.parametrize("victim", ["decoder", "encoder"])
+@pytest.mark.parametrize("victim", ["decoder", pytest.param("encoder", marks=pytest.mark.slow)])
 def test_a_child_that_stands_still_ends_in_words_and_leaves_nothing(
     tmp_path: Path, victim: str
 ) -> None:

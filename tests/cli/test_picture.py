@@ -66,13 +66,13 @@ TAGS = {
     ("name", "tags", "reach", "share"),
     [
         ("yuv420p", "bt601", "tv", 0.25),
-        ("yuv422p", "bt709", "pc", 0.5),
+        pytest.param("yuv422p", "bt709", "pc", 0.5, marks=pytest.mark.slow),
         ("yuv420p", "untagged", None, 0.98),  # above white
-        ("yuv444p", "bt709", "tv", 0.02),  # below black
+        pytest.param("yuv444p", "bt709", "tv", 0.02, marks=pytest.mark.slow),  # below black
         ("yuv420p10le", "pq", "tv", 0.4),
-        ("yuv422p10le", "hlg", "tv", 0.7),
-        ("yuv420p12le", "bt2020", "pc", 0.3),
-        ("gray", "untagged", None, 0.6),
+        pytest.param("yuv422p10le", "hlg", "tv", 0.7, marks=pytest.mark.slow),
+        pytest.param("yuv420p12le", "bt2020", "pc", 0.3, marks=pytest.mark.slow),
+        pytest.param("gray", "untagged", None, 0.6, marks=pytest.mark.slow),
         ("gbrp", "untagged", "pc", 0.3),
     ],
 )
@@ -139,7 +139,9 @@ def test_an_odd_size_is_padded_where_the_encoder_must_and_that_is_said(tmp_path:
     assert "notice: 15x17 is padded to 16x18" in said
 
 
-@pytest.mark.parametrize(("turn", "shape"), [(90, "9:16"), (180, "16:9")])
+@pytest.mark.parametrize(
+    ("turn", "shape"), [(90, "9:16"), pytest.param(180, "16:9", marks=pytest.mark.slow)]
+)
 def test_a_telephones_film_stands_upright_with_its_pixels_shape(
     tmp_path: Path, turn: int, shape: str
 ) -> None:
@@ -158,6 +160,7 @@ def test_a_telephones_film_stands_upright_with_its_pixels_shape(
     assert len(made) == 10
 
 
+@pytest.mark.slow
 def test_a_change_of_size_in_mid_film_is_scaled_to_the_first(tmp_path: Path) -> None:
     parts = [
         pattern(tmp_path / "a.ts", 0.2, size="64x48"),

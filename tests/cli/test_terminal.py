@@ -73,12 +73,12 @@ def test_a_bar_is_drawn_and_the_end_is_told(tmp_path: Path, film: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "code"),
     [
-        (["upsample", "NAME", "-o", "out.mp4"], 0),  # PCM is converted, which is said
+        (["upsample", "NAME", "-o", "out.mp4", "--dry-run"], 0),  # PCM is converted, which is said
         (["upsample", "NAME", "--overwrite"], 0),  # the output's name is as evil
         (["probe", "NAME"], 0),
-        (["probe", "NAME", "--scenes", "--json"], 0),
-        (["compare", "NAME", "NAME"], 0),
-        (["adapt", "NAME"], 0),
+        pytest.param(["probe", "NAME", "--scenes", "--json"], 0, marks=pytest.mark.slow),
+        pytest.param(["compare", "NAME", "NAME"], 0, marks=pytest.mark.slow),
+        pytest.param(["adapt", "NAME"], 0, marks=pytest.mark.slow),
         (["upsample", "missing NAME"], 3),
         (["upsample", "--NAME"], 2),  # looks like an option
         (["upsample", "NAME", "--fps", EVIL], 2),

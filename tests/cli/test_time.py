@@ -12,6 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from tests.clips import add_sound, clock_film, clock_times, ffmpeg, ffprobe, hashes, starts
 from tests.forked import run
@@ -47,6 +48,11 @@ def check_clock(output: Path, times: Sequence[int], rate: float, start: int = 0)
         assert abs(seen - shown_at(times, now)) <= 12, (k, now, seen)
 
 
+def slow(*values: object) -> list[ParameterSet]:
+    """Cases that only `make test-all` tries."""
+    return [pytest.param(value, marks=pytest.mark.slow) for value in values]
+
+
 VARIABLE = {
     "jitter": [0, 37, 84, 118, 163, 199, 245, 278, 322, 360, 404, 437, 481, 520, 563, 600],
     "gap": [0, 40, 80, 120, 160, 600, 640, 680, 720, 760, 800],
@@ -55,7 +61,7 @@ VARIABLE = {
 }
 
 
-@pytest.mark.parametrize("kind", VARIABLE)
+@pytest.mark.parametrize("kind", ["jitter", *slow("gap", "mixed", "equal")])
 def test_variable_rates_keep_their_times(tmp_path: Path, kind: str) -> None:
     times = VARIABLE[kind]
     source = clock_film(tmp_path / "in.mkv", times)
@@ -115,9 +121,13 @@ def test_a_last_picture_that_is_shown_for_long_stays(tmp_path: Path) -> None:
     assert all(abs(seen - 360) <= 10 for seen in told[22:])
 
 
-@pytest.mark.parametrize(("pictures", "outputs"), [(1, 3), (2, 5), (3, 8)])
-def test_the_shortest_films_are_films(tmp_path: Path, pictures: int, outputs: int) -> None:
+@pytest.mark.parametrize(
+    ("pictures", "outputs"),
+    [(1, 3), *[pytest.param(n, m, marks=pytest.mark.slow) for n, m in ((2, 5), (3, 8))]],
+)
+def test_the_shortest_films_are_films(tmp_path: Path, shortest: tuple[int, int]) -> None:
     """At 24 fps to 60: 2.5, 5 and 7.5 pictures."""
+    pictures, outputs = shortest
     source = tmp_path / "in.mp4"
     picture = f"testsrc2=size=48x32:rate=24,trim=end_frame={pictures}"
     ffmpeg("-f", "lavfi", "-i", picture, "-pix_fmt", "yuv420p", source)
@@ -127,7 +137,11 @@ def test_the_shortest_films_are_films(tmp_path: Path, pictures: int, outputs: in
 
 @pytest.mark.parametrize(
     ("ending", "video", "audio", "rate"),
-    [(".mkv", 0.0, 0.0, "60"), (".mp4", 0.5, 0.0, "59.94"), (".mkv", 0.0, 0.7, "119.88")],
+    [
+        (".mp4", 0.5, 0.0, "59.94"),
+        pytest.param(".mkv", 0.0, 0.0, "60", marks=pytest.mark.slow),
+        pytest.param(".mkv", 0.0, 0.7, "119.88", marks=pytest.mark.slow),
+    ],
 )
 def test_sound_is_not_touched_and_keeps_its_distance(
     tmp_path: Path, ending: str, video: float, audio: float, rate: str
@@ -145,6 +159,7 @@ def test_sound_is_not_touched_and_keeps_its_distance(
     assert abs(count - (1.12 if long else 0.6) * float(rate)) <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("source", "target"), [("23.976", "60"), ("29.97", "50"), ("25", "144")])
 def test_real_pairs_of_rates(tmp_path: Path, source: str, target: str) -> None:
     """A second of film in Matroska's milliseconds."""

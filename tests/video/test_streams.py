@@ -15,6 +15,7 @@ from tests.clips import ffmpeg, ffprobe, hashes, pattern
 from tests.video.remake import FAST, remake
 
 RATE = Fraction(30)
+SLOW = pytest.mark.slow
 SRT = "1\n00:00:00,100 --> 00:00:00,400\nA line of words.\n"
 WEBM = Encoding("libvpx", ffmpeg_args=("-deadline", "realtime", "-cpu-used", "8"))
 FLAGS = "default,forced,comment,hearing_impaired,original"
@@ -116,17 +117,23 @@ def subtitle(folder: Path, kind: str) -> Path:
 @pytest.mark.parametrize(
     ("kind", "holder", "ending", "codec", "said"),
     [
-        ("srt", ".mkv", ".mkv", "subrip", None),
-        ("ass", ".mkv", ".mkv", "ass", None),
-        ("vtt", ".mkv", ".mkv", "webvtt", None),
+        pytest.param("srt", ".mkv", ".mkv", "subrip", None, marks=SLOW),
+        pytest.param("ass", ".mkv", ".mkv", "ass", None, marks=SLOW),
+        pytest.param("vtt", ".mkv", ".mkv", "webvtt", None, marks=SLOW),
         ("sup", ".mkv", ".mkv", "hdmv_pgs_subtitle", None),
-        ("mp4", ".mp4", ".mp4", "mov_text", None),
+        pytest.param("mp4", ".mp4", ".mp4", "mov_text", None, marks=SLOW),
         ("mp4", ".mp4", ".mkv", "subrip", "converted to srt"),
         ("srt", ".mkv", ".mp4", "mov_text", "converted to mov_text"),
-        ("ass", ".mkv", ".mp4", "mov_text", "converted to mov_text"),
-        ("vtt", ".mkv", ".mov", "mov_text", "converted to mov_text"),
+        pytest.param(
+            "ass", ".mkv", ".mp4", "mov_text", "converted to mov_text", marks=pytest.mark.slow
+        ),
+        pytest.param(
+            "vtt", ".mkv", ".mov", "mov_text", "converted to mov_text", marks=pytest.mark.slow
+        ),
         ("sup", ".mkv", ".mp4", None, "dropped"),
-        ("srt", ".mkv", ".webm", "webvtt", "converted to webvtt"),
+        pytest.param(
+            "srt", ".mkv", ".webm", "webvtt", "converted to webvtt", marks=pytest.mark.slow
+        ),
     ],
 )
 def test_subtitles_go_where_the_container_lets_them(
