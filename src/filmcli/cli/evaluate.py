@@ -104,13 +104,14 @@ def evaluate(
     Benchmarks are vimeo90k, ucf101, middlebury, xiph and snu-film, by the folder that holds them.
     """
     from filmcli.evaluation.entries import enter, machine_words
-    from filmcli.evaluation.metrics import CONVENTIONS
+    from filmcli.evaluation.metrics import CONVENTIONS, require_ssim
     from filmcli.evaluation.report import check_folder, write_report
 
     if not inputs and not synthetic:
         raise UsageError("there is nothing to score", "", "give films, or --synthetic")
     if report:
         check_folder(report)
+    require_ssim()
     notes = [CONVENTIONS, machine_words(device, precision)]
     old_ways = [] if rivals == "none" else rivals.split(",")
     entries = enter(weights, _numbers(steps), old_ways, device, precision)

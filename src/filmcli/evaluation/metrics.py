@@ -8,7 +8,7 @@ of a squared level.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -98,6 +98,14 @@ def ssim(made: Picture, truth: Picture) -> float:
     _check_comparable(made, truth)
     if min(made.shape[:2]) < SMALLEST_PX:
         raise ValueError(f"pictures of {made.shape[:2]} are smaller than SSIM's window")
+    structural_similarity = require_ssim()
+    pair = (torch.from_numpy(picture.copy()).permute(2, 0, 1)[None] for picture in (made, truth))
+    # float64: variances are small differences of large numbers.
+    return float(structural_similarity(*(picture.double() for picture in pair), data_range=255))
+
+
+def require_ssim() -> Callable[..., torch.Tensor]:
+    """Return what measures SSIM; MachineError, which says how to get it, if it is not there."""
     try:
         from pytorch_msssim import ssim as structural_similarity
     except ImportError as error:
@@ -106,9 +114,8 @@ def ssim(made: Picture, truth: Picture) -> float:
             "the package pytorch-msssim is not installed",
             "pip install 'filmcli[evaluate]'",
         ) from error
-    pair = (torch.from_numpy(picture.copy()).permute(2, 0, 1)[None] for picture in (made, truth))
-    # float64: variances are small differences of large numbers.
-    return float(structural_similarity(*(picture.double() for picture in pair), data_range=255))
+    measure: Callable[..., torch.Tensor] = structural_similarity
+    return measure
 
 
 def _check_comparable(made: Picture, truth: Picture) -> None:
