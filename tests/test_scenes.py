@@ -145,6 +145,19 @@ def test_any_size_works(size: tuple[int, int]) -> None:
         assert found.cuts == (5,)
 
 
+def test_every_scene_has_a_look() -> None:
+    wide = np.zeros((HEIGHT, WIDTH))
+    wide[:, : WIDTH // 2] = 200
+    film = np.stack([wide] * 3 + [wide / 2] * 3 + [255 - wide] * 2)
+    looks = [np.frombuffer(each, np.uint8).reshape(6, 8) for each in look(film, [6]).looks]
+    assert len(looks) == 2
+    # the mean of 200 and 100 on the left, black on the right; then the other way round
+    assert np.unique(looks[0][:, :4]).tolist() == [150]
+    assert np.unique(looks[0][:, 4:]).tolist() == [0]
+    assert np.unique(looks[1][:, :4]).tolist() == [55]
+    assert np.unique(looks[1][:, 4:]).tolist() == [255]
+
+
 def test_held_frames_and_motion() -> None:
     rng = np.random.default_rng(2)
     twos = np.repeat(shot(1, 10, speed=1), 2, axis=0)  # drawn on twos

@@ -71,7 +71,7 @@ def adapt_film(path: str, settings: FilmSettings, report: Report) -> Result:
         progress=lambda done: report(Surveying(path, done)),
     )
     film = found.distinct()
-    scenes = scenes_of(film.times, film.cuts, film.motion)
+    scenes = scenes_of(film.times, film.cuts, film.motion, film.looks)
     recipe = recipe_of(weights, settings.steps)
     facts = key_facts(weights.sha256, recipe, film.cuts, settings.deinterlace, settings.dedupe)
     key = fingerprint(path, facts)

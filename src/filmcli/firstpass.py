@@ -36,7 +36,8 @@ class FirstPass:
     `times` (n) are exact seconds, steadied, and the last picture is shown for `last_duration`;
     `cuts` holds the first picture of every scene but the first; `motion[i]` is the mean change
     from picture i-1 in grey levels; `repeats` are the pictures that stand in for a missing one,
-    where these were sought; `doubt` says in words why the cuts look wrong. `whole` is False if
+    where these were sought; `looks` is every scene as a small picture, in hex digits; `doubt` says
+    in words why the cuts look wrong. `whole` is False if
     only the beginning was read. Of a film with a span these are the pictures shown in it
     and the first one behind it; `origin` is where the first picture of all the film stands.
     """
@@ -47,6 +48,7 @@ class FirstPass:
     motion: Sequence[float]
     origin: Fraction
     repeats: Sequence[int] = ()
+    looks: Sequence[str] = ()
     doubt: str | None = None
     whole: bool = True
 
@@ -118,6 +120,7 @@ def first_pass(
         motion=[round(change, 3) for change in found.motion.tolist()],
         origin=origin,
         repeats=repeats,
+        looks=[look.hex() for look in found.looks],
         doubt=found.doubt(),
         whole=whole,
     )

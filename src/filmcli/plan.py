@@ -238,7 +238,7 @@ def make_plan(request: Request, progress: Callable[[int], None]) -> Plan:
         device=request.interpolator.describe(),
         notices=notices,
         found=found,
-        scenes=scenes_of(film.times, film.cuts, film.motion),
+        scenes=scenes_of(film.times, film.cuts, film.motion, film.looks),
         steps=settings.steps,
         dedupe=settings.dedupe,
     )

@@ -48,6 +48,7 @@ _SUDDEN = 4.0  # grey levels of change that can be a cut from or to an empty pic
 _SUDDENLY = 2.5  # ... if it is so many times the change next to it: a fade's steps are alike
 _FLASH = 40.0  # grey levels of mean that jump up and back within two frames
 _SMALLEST_SIDE = 48  # px that the flow needs
+_LOOK = (8, 6)  # cells across and down of a scene's look
 
 Luma = NDArray[np.uint8]
 Field = NDArray[np.float32]
@@ -73,7 +74,8 @@ class Survey:
     `times` (n) are exact seconds; `cuts` holds the first picture of every scene but the first,
     rising; `held[i]`: picture i repeats picture i-1; `motion[i]`: mean luma change from picture
     i-1 in grey levels of 256; `score[i]`: unexplained share of that change, 0 where nothing was
-    proposed. The first entries of `held`, `motion`, `score` are False and 0.
+    proposed. The first entries of `held`, `motion`, `score` are False and 0. `looks` holds every
+    scene as a small picture, the mean brightness of 6 rows of 8 cells over all its pictures.
     """
 
     times: tuple[Fraction, ...]
@@ -81,6 +83,7 @@ class Survey:
     held: NDArray[np.bool_]
     motion: NDArray[np.float32]
     score: NDArray[np.float32]
+    looks: tuple[bytes, ...]
 
     def doubt(self) -> str | None:
         """Return a sentence if there are more cuts than a film has, else None."""
@@ -111,8 +114,10 @@ def survey(
     eye = _Eye(threshold)
     times: list[Fraction] = []
     notes = array("f")
+    cells = bytearray()
     for picture in pictures:
         times.append(picture.time)
+        cells += cv2.resize(picture.luma, _LOOK, interpolation=cv2.INTER_AREA).tobytes()
         notes.extend(eye.look(picture.luma))
         if progress is not None:
             progress(len(times))
@@ -126,7 +131,9 @@ def survey(
         found = _place(starts, times, cuts)
     else:
         found = _check_cuts(cuts, len(times))
-    return Survey(tuple(times), tuple(found), note.held > 0, note.motion, note.score)
+    looks = np.frombuffer(cells, np.uint8).reshape(len(times), -1)
+    means = tuple(part.mean(axis=0).astype(np.uint8).tobytes() for part in np.split(looks, found))
+    return Survey(tuple(times), tuple(found), note.held > 0, note.motion, note.score, means)
 
 
 def read_cuts(path: str, times: Sequence[Fraction]) -> list[int]:

@@ -25,6 +25,7 @@ from filmcli.network.interpolator import Interpolator
 from filmcli.network.weights import Weights
 from filmcli.prefetch import prefetch
 from filmcli.render import Reel, render
+from filmcli.scenes import survey
 from filmcli.timing import Slot
 from filmcli.video.decode import decode, thumbnails
 from filmcli.video.probe import probe
@@ -153,13 +154,56 @@ def test_what_is_written_comes_back(film: str, net: Film, tmp_path: Path) -> Non
             assert torch.equal(value, (params or {})[name])
 
 
+@pytest.fixture(scope="module")
+def returning(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Shot and reverse shot, twice: A, B, A, B of eight frames; one is bright left, one below."""
+    rows, columns = np.indices((72, 80))
+    light = {"A": 100 - columns, "B": rows}
+    frames: list[Planes] = []
+    for kind in "ABAB":
+        texture = np.random.default_rng(ord(kind)).integers(0, 60, (72, 80)) + light[kind]
+        frames += [((texture + 4 * i).astype(np.uint8),) for i in range(8)]
+    return write_film(tmp_path_factory.mktemp("returning") / "a.mkv", frames, GRAY)
+
+
+def returning_adapter(film: str, net: Film, told: list[int] | None = None) -> FilmAdapter:
+    info = probe(film)
+    found = survey(thumbnails(info), [8, 16, 24])
+    looks = [look.hex() for look in found.looks]
+    scenes = scenes_of(found.times, found.cuts, found.motion.tolist(), looks)
+    recipe = replace(RECIPE, steps=2)
+    heard = (lambda result: told.append(result.scene)) if told is not None else None
+    return FilmAdapter(net, info, scenes, recipe, partial(decode, info), on_scene=heard)
+
+
+def test_a_scene_that_returns_takes_up_what_was_learned(returning: str, net: Film) -> None:
+    with returning_adapter(returning, net) as adapter:
+        results = [adapter.scene(number) for number in range(4)]
+    assert [result.like for result in results] == [None, None, 0, 1]
+    for first, again in zip(results[:2], results[2:], strict=True):
+        assert (first.after, again.after) != (None, None)
+        assert (again.after or 0) > (first.after or 0)
+
+
+def test_the_last_of_a_kind_is_the_same_wherever_a_run_begins(returning: str, net: Film) -> None:
+    told: list[int] = []
+    with returning_adapter(returning, net) as whole, returning_adapter(returning, net, told) as on:
+        expected = [whole.scene(number) for number in range(4)]
+        resumed = [on.scene(number) for number in (2, 3)]
+    assert told == [2, 3]  # the first of their kind are adapted to again, but not told of
+    for result, again in zip(expected[2:], resumed, strict=True):
+        assert replace(again, deltas=None, seconds=0) == replace(result, deltas=None, seconds=0)
+        for name, delta in (result.deltas or {}).items():
+            assert torch.equal(delta, (again.deltas or {})[name])
+
+
 def test_another_key_or_another_file_is_of_no_use(tmp_path: Path) -> None:
     path = tmp_path / "a.adapted.safetensors"
     assert find(str(path), "key") is None
     path.write_text("no tensors")
     assert find(str(path), "key") is None
     assert not is_ours(str(path))
-    result = SceneAdaptation(0, 5, None, 30.0, None, 0.5, "no motion")
+    result = SceneAdaptation(0, 5, None, 30.0, None, 0.5, "no motion", like=3, lent=True)
     with Writer(str(path), "key") as writer:
         writer.add(result)
         writer.done()

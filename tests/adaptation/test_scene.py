@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from filmcli.adaptation.lessons import Questions
-from filmcli.adaptation.scene import Recipe, Scene, adapt_scene, applied
+from filmcli.adaptation.scene import Recipe, Scene, SceneAdaptation, adapt_scene, applied
 from filmcli.network.film import CONFIGS, Film
 
 TIMES = [Fraction(i, 24) for i in range(60)]
@@ -133,3 +133,39 @@ def test_other_parts_of_the_network_adapt_too(subset: str) -> None:
     assert result.before is not None
     assert result.after is not None
     assert result.after > result.before
+
+
+def of_another_scene(shift: float) -> SceneAdaptation:
+    return SceneAdaptation(2, 20, {"tint": torch.full((3,), shift).half()})
+
+
+def test_steps_go_on_from_what_an_earlier_scene_learned() -> None:
+    # half of the tint is gone already, and a step of 0.01 takes away the rest
+    net = Tinted(0.02)
+    result = adapt_scene(net, scene(), fading, RECIPE, of_another_scene(-0.01))
+    assert (result.like, result.lent, result.why) == (2, False, "")
+    assert result.deltas is not None
+    assert applied(net, result.deltas)["tint"].abs().max() < 1e-4
+    alone = adapt_scene(net, scene(), fading, RECIPE)
+    assert alone.after is not None
+    assert result.after is not None
+    assert result.after > alone.after
+
+
+def test_what_an_earlier_scene_learned_is_used_as_it_is_where_steps_do_harm() -> None:
+    lent = of_another_scene(-0.02)
+    result = adapt_scene(Tinted(0.02), scene(), fading, RECIPE, lent)
+    assert (result.like, result.lent, result.why) == (2, True, "")
+    assert result.deltas is lent.deltas
+    assert result.after is not None
+    assert result.before is not None
+    assert result.after > result.before + 15
+
+
+@pytest.mark.parametrize("earlier", [of_another_scene(0.05), SceneAdaptation(2, 20)])
+def test_what_helps_nothing_is_not_taken(earlier: SceneAdaptation) -> None:
+    result = adapt_scene(Tinted(0.02), scene(), fading, RECIPE, earlier)
+    alone = adapt_scene(Tinted(0.02), scene(), fading, RECIPE)
+    assert result.like is None
+    assert result.after == alone.after
+    assert torch.equal((result.deltas or {})["tint"], (alone.deltas or {})["tint"])

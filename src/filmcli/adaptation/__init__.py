@@ -11,5 +11,6 @@ dropped at the cut; the network itself is never changed.
     lessons.py   what is asked of the network: the doubled gap and the cycle
     gate.py      whether what was adapted may be used
     support.py   which triplets of a scene teach, which are held out, where they are cropped
+    recurrence.py  scenes that look like an earlier one, whose deltas they may take
     scene.py     all of it for one scene, with the gate that does no harm
 """

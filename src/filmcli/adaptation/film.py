@@ -13,8 +13,10 @@ from types import TracebackType
 import torch
 from torch import Tensor
 
+from filmcli.adaptation.recurrence import firsts
 from filmcli.adaptation.scene import Recipe, Scene, SceneAdaptation, adapt_scene, applied
 from filmcli.adaptation.store import Stored
+from filmcli.adaptation.support import choose
 from filmcli.errors import RenderError
 from filmcli.frames import Frame, VideoInfo
 from filmcli.network.color import to_rgb, upload
@@ -69,8 +71,9 @@ class FilmAdapter:
     """Gives the adaptation of each scene of a film, in rising order; a context manager.
 
     `frames_from(i)` gives the frames of the film of which `scenes` speaks, from frame i on. A
-    scene that `stored` knows is not adapted again. `on_scene` hears of every scene once. Leaving
-    ends the reader.
+    scene that `stored` knows is not adapted again. `on_scene` hears of every scene once. A scene
+    that looks like an earlier one may take its deltas: of those that later ones look like, the
+    deltas are held. Leaving ends the reader.
     """
 
     def __init__(
@@ -94,6 +97,9 @@ class FilmAdapter:
         self._frames: Iterator[Frame] | None = None
         self._next = 0
         self._last: tuple[SceneAdaptation, dict[str, Tensor] | None] | None = None
+        self._firsts = firsts([self._look_of(scene) for scene in scenes])
+        self._leaning = {first: n for n, first in enumerate(self._firsts) if first is not None}
+        self._held: dict[int, SceneAdaptation] = {}
 
     def __enter__(self) -> FilmAdapter:
         return self
@@ -104,8 +110,12 @@ class FilmAdapter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._close()
+
+    def _close(self) -> None:
         if self._frames is not None:
             self._frames.close()  # type: ignore[attr-defined]
+            self._frames = None
 
     def scene(self, number: int) -> SceneAdaptation:
         """Return the adaptation of scene `number`, at least the one asked for before."""
@@ -117,15 +127,35 @@ class FilmAdapter:
 
     def _adapted(self, number: int) -> tuple[SceneAdaptation, dict[str, Tensor] | None]:
         if self._last is None or self._last[0].scene != number:
-            if self._stored is not None:
-                result = self._stored.scene(number)
-            else:
-                result = adapt_scene(self._net, self._scenes[number], self._frame_at, self._recipe)
+            result = self._stored.scene(number) if self._stored else self._adapt(number)
             deltas = result.deltas
             if self._on_scene is not None:
                 self._on_scene(result)
             self._last = (result, None if deltas is None else applied(self._net, deltas))
         return self._last
+
+    def _adapt(self, number: int) -> SceneAdaptation:
+        """Adapt to scene `number`, and before it to the first of its kind, if that is not done."""
+        first = self._firsts[number]
+        if first is not None and first not in self._held:
+            # A run that begins in the middle: back to the first one, and here again.
+            self._close()
+            self._adapt(first)
+            self._close()
+        earlier = None if first is None else self._held[first]
+        scene = self._scenes[number]
+        result = adapt_scene(self._net, scene, self._frame_at, self._recipe, earlier)
+        # The number of the last scene that leans on one is when its deltas can go.
+        held = {**self._held, number: result}
+        self._held = {n: held[n] for n in held if self._leaning.get(n, -1) > number}
+        return result
+
+    def _look_of(self, scene: Scene) -> str | None:
+        """Return the look of a scene that can be adapted to."""
+        bounds = (scene.first, scene.last)
+        recipe = self._recipe
+        chosen = choose(scene.times, scene.motion, bounds, recipe.support, recipe.held_out)
+        return None if isinstance(chosen, str) else scene.look
 
     def _frame_at(self, index: int) -> Tensor:
         """Return frame `index` as RGB; frames between the last one asked for and it are skipped."""

@@ -57,22 +57,29 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Scene:
-    """Frames `first` <= i < `last` between two cuts of a film, with all its times and motion."""
+    """Frames `first` <= i < `last` between two cuts of a film, with all its times and motion.
+
+    `look` is the scene as a small picture, in hex digits; None if it is not known.
+    """
 
     number: int
     first: int
     last: int
     times: Sequence[Fraction]
     motion: Sequence[float]
+    look: str | None = None
 
 
 def scenes_of(
-    times: Sequence[Fraction], cuts: Sequence[int], motion: Sequence[float]
+    times: Sequence[Fraction],
+    cuts: Sequence[int],
+    motion: Sequence[float],
+    looks: Sequence[str] = (),
 ) -> list[Scene]:
     """Return the scenes of a film with frames at `times`, of which `cuts` begin a new one."""
     bounds = [0, *cuts, len(times)]
     return [
-        Scene(number, first, last, times, motion)
+        Scene(number, first, last, times, motion, looks[number] if looks else None)
         for number, (first, last) in enumerate(pairwise(bounds))
     ]
 
@@ -82,7 +89,9 @@ class SceneAdaptation:
     """What adaptation gave one scene: `deltas` to add to the weights, None for the base weights.
 
     `before` and `after` are mean PSNRs on the held-out triplets, in dB, None if it did not come to
-    that; `why` says in words why base weights are used, and is empty where they are not.
+    that; `why` says in words why base weights are used, and is empty where they are not. `like` is
+    the earlier scene that lent its deltas, None if none did: they are used as they are if `lent`,
+    else this scene's steps began with them.
     """
 
     scene: int
@@ -92,22 +101,33 @@ class SceneAdaptation:
     after: float | None = None
     seconds: float = 0.0
     why: str = ""
+    like: int | None = None
+    lent: bool = False
 
 
 def adapt_scene(
-    net: nn.Module, scene: Scene, frame_at: Callable[[int], Tensor], recipe: Recipe
+    net: nn.Module,
+    scene: Scene,
+    frame_at: Callable[[int], Tensor],
+    recipe: Recipe,
+    earlier: SceneAdaptation | None = None,
 ) -> SceneAdaptation:
     """Fit `net` to `scene`; the network itself is not changed.
 
+    The deltas of an `earlier` scene are begun with if they pass this scene's gate, and used as they
+    are if steps of its own add nothing.
+
     `frame_at(i)` gives frame i of the film as RGB `(1, 3, H, W)` on the network's device; it is
-    asked in rising order, once a frame. The result is a function of the frames, the network and
-    the recipe alone.
+    asked in rising order, once a frame. The result is a function of the frames, the network, the
+    recipe and the earlier deltas alone.
     """
     started = time.monotonic()
     found = lessons_of(scene, frame_at, recipe)
     base = SceneAdaptation(scene.number, scene.last - scene.first)
     result = (
-        replace(base, why=found) if isinstance(found, str) else _fitted(net, *found, recipe, base)
+        replace(base, why=found)
+        if isinstance(found, str)
+        else _fitted(net, *found, recipe, base, earlier)
     )
     return replace(result, seconds=time.monotonic() - started)
 
@@ -137,29 +157,42 @@ def _fitted(
     held_out: Sequence[Triplets],
     recipe: Recipe,
     base: SceneAdaptation,
+    earlier: SceneAdaptation | None,
 ) -> SceneAdaptation:
     """Return `base` with what was learned of `support`, if `held_out` says that it is better."""
     exam = Exam(net, held_out, judging(recipe.questions), adapting(net, recipe))
     before = exam.scores({})
-    deltas = fit(net, support, recipe)
+    lent = earlier.deltas if earlier is not None else None
+    if lent is not None:
+        by_lent = exam.scores(applied(net, lent))
+        lent = None if verdict(before, by_lent, recipe.margin_db) else lent
+    deltas = fit(net, support, recipe, lent)
     finite = all(bool(torch.isfinite(delta).all()) for delta in deltas.values())
     after = exam.scores(applied(net, deltas)) if finite else [math.nan]
     why = verdict(before, after, recipe.margin_db)
+    base = replace(base, before=fmean(before))
+    if lent is not None and earlier is not None:
+        base = replace(base, like=earlier.scene)
+        if why or fmean(after) <= fmean(by_lent):
+            return replace(base, deltas=lent, after=fmean(by_lent), lent=True)
     return replace(
         base,
         deltas=None if why else deltas,
-        before=fmean(before),
         after=None if why == DIVERGED else fmean(after),
         why=why,
     )
 
 
-def fit(net: nn.Module, support: Sequence[Triplets], recipe: Recipe) -> dict[str, Tensor]:
+def fit(
+    net: nn.Module, support: Sequence[Triplets], recipe: Recipe, start: Params | None = None
+) -> dict[str, Tensor]:
     """Return what `recipe` adds to the parameters of `net` on `support`, by the inner loop.
+
+    The deltas `start` are added before the first step, and are part of what is returned.
 
     The deltas are rounded to float16 here and nowhere else, so that stored ones are the same.
     """
-    space, loss = course(net, support, recipe)
+    space, loss = course(net, support, recipe, start)
     values = adapt(
         loss,
         space.start,
@@ -168,13 +201,16 @@ def fit(net: nn.Module, support: Sequence[Triplets], recipe: Recipe) -> dict[str
         rule=RULES[recipe.rule],
         pull=recipe.pull,
     )
-    base, params = space.weights(space.start), space.weights(values)
-    return {name: (params[name] - base[name]).half() for name in params}
+    base = dict(net.named_parameters())
+    params = space.weights(values)
+    return {name: (params[name] - base[name].detach()).half() for name in params}
 
 
-def course(net: nn.Module, support: Sequence[Triplets], recipe: Recipe) -> tuple[Space, Loss]:
+def course(
+    net: nn.Module, support: Sequence[Triplets], recipe: Recipe, start: Params | None = None
+) -> tuple[Space, Loss]:
     """Return the values that `recipe` adapts and the loss of each step: a batch of `support`."""
-    space = space_of(net, recipe)
+    space = space_of(net, recipe, start)
     names = list(space.weights(space.start))
     batches = [
         stack(support[place : place + recipe.batch])
@@ -201,9 +237,10 @@ def rates_of(recipe: Recipe, space: Space) -> Rates:
     ]
 
 
-def space_of(net: nn.Module, recipe: Recipe) -> Space:
-    """Return where the inner loop walks: what the rates name, or the recipe's subset."""
+def space_of(net: nn.Module, recipe: Recipe, start: Params | None = None) -> Space:
+    """Return where the inner loop walks, from `start`: what the rates name, or the subset."""
     params = {name: parameter.detach() for name, parameter in net.named_parameters()}
+    params |= applied(net, start or {})
     if recipe.rates:
         return Space({name: params[name] for name in recipe.rates[0]}, dict)
     return subset(params, recipe.subset)

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from filmcli.cli import options
-from filmcli.cli.console import JsonTeller, library_warnings, printable, scene_facts, show_error
+from filmcli.cli.console import (
+    JsonTeller,
+    adapted_words,
+    library_warnings,
+    printable,
+    scene_facts,
+    show_error,
+)
 from filmcli.cli.inputs import films, films_here
 from filmcli.errors import FilmcliError
 
@@ -38,8 +45,8 @@ def adapt(inputs: tuple[str, ...], as_json: bool, **asked: Any) -> int:
     filmcli adapt                     the films of this folder, or a built-in one
 
     The scores are of frames that the film has and adaptation did not see, made from their
-    neighbours. A scene that does not gain keeps the weights it had. `filmcli upsample --steps N`
-    uses what was written.
+    neighbours. A scene that does not gain keeps the weights it had; one that looks like an earlier
+    one may take over what was learned of that. `filmcli upsample --steps N` uses what was written.
     """
     from filmcli.adaptation.film import FilmSettings
 
@@ -131,7 +138,7 @@ def _row(scene: SceneAdaptation) -> str:
         f"{' -> '.join(scores):16s}",
         f"{scene.seconds:7.1f}",
     ]
-    columns.append(f"base weights: {scene.why}" if scene.deltas is None else "adapted")
+    columns.append(f"base weights: {scene.why}" if scene.deltas is None else adapted_words(scene))
     return "   ".join(columns)
 
 

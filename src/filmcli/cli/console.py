@@ -160,7 +160,7 @@ class Teller:
             words = scene.why and f"not adapted, {scene.why}"
             if scene.before and scene.after:
                 scores = f"{scene.before:.2f} -> {scene.after:.2f} dB on held-out"
-                words = f"{words or 'adapted'}: {scores} frames, {scene.seconds:.1f}s"
+                words = f"{words or adapted_words(scene)}: {scores} frames, {scene.seconds:.1f}s"
             place = f"scene {scene.scene + 1}/{event.scenes}"
             click.echo(f"filmcli: {printable(event.source)} {place} {words}", err=True)
 
@@ -307,6 +307,13 @@ class JsonTeller:
 
     def close(self) -> None:
         """Nothing is kept open."""
+
+
+def adapted_words(scene: SceneAdaptation) -> str:
+    """Say how a scene was adapted to: by itself, or with what an earlier one lent."""
+    if scene.like is None:
+        return "adapted"
+    return f"as scene {scene.like + 1}" if scene.lent else f"on from scene {scene.like + 1}"
 
 
 def scene_facts(scene: SceneAdaptation) -> dict[str, Any]:
