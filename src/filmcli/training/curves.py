@@ -52,8 +52,8 @@ def draw_curves(log: str, picture: str) -> None:
     losses = {name: points for name, points in curves.items() if name not in _DECIBELS}
     decibels = {name: points for name, points in curves.items() if name in _DECIBELS}
     panels = [
-        _panel("losses", losses, lambda value: math.log10(max(value, 1e-9)), "{:.2g}"),
-        _panel("PSNR, dB", decibels, float, "{:.1f}"),
+        panel("losses", losses, lambda value: math.log10(max(value, 1e-9)), "{:.2g}"),
+        panel("PSNR, dB", decibels, float, "{:.1f}"),
     ]
     cv2.imwrite(picture, cv2.cvtColor(np.concatenate(panels), cv2.COLOR_RGB2BGR))
 
@@ -66,26 +66,30 @@ def _by_step(lines: Iterable[Line]) -> list[Line]:
     return [told[step] for step in sorted(told)]
 
 
-def _panel(
+def panel(
     title: str, curves: dict[str, Points], scale: Callable[[float], float], spelling: str
 ) -> Picture:
-    panel = np.full((HEIGHT, WIDTH, 3), 255, np.uint8)
-    _write(panel, title, (_LEFT, 20))
+    """Return the picture, `HEIGHT` x `WIDTH`, of curves over steps from 0; `scale` is the y axis's.
+
+    Without any points it is empty.
+    """
+    canvas = np.full((HEIGHT, WIDTH, 3), 255, np.uint8)
+    _write(canvas, title, (_LEFT, 20))
     values = [scale(value) for points in curves.values() for _, value in points]
     if not values:
-        return panel
+        return canvas
     margin = 0.05 * (max(values) - min(values)) + 1e-3
     last = max(step for points in curves.values() for step, _ in points)
     axes = _Axes(last, min(values) - margin, max(values) + margin)
-    _grid(panel, axes, (lambda v: 10**v) if scale is not float else float, spelling)
+    _grid(canvas, axes, (lambda v: 10**v) if scale is not float else float, spelling)
     for number, (name, points) in enumerate(curves.items()):
         colour = _COLOURS[number % len(_COLOURS)]
         places = [axes.place(step, scale(value)) for step, value in points]
-        cv2.polylines(panel, [np.array(places, np.int32)], False, colour, 2, cv2.LINE_AA)
-        cv2.circle(panel, places[-1], 3, colour, -1, cv2.LINE_AA)
+        cv2.polylines(canvas, [np.array(places, np.int32)], False, colour, 2, cv2.LINE_AA)
+        cv2.circle(canvas, places[-1], 3, colour, -1, cv2.LINE_AA)
         told = f"{name} {spelling.format(points[-1][1])}"
-        _write(panel, told, (WIDTH - _RIGHT + 10, _TOP + 16 + 20 * number), colour)
-    return panel
+        _write(canvas, told, (WIDTH - _RIGHT + 10, _TOP + 16 + 20 * number), colour)
+    return canvas
 
 
 def _grid(panel: Picture, axes: _Axes, unscale: Callable[[float], float], spelling: str) -> None:

@@ -1,0 +1,179 @@
+"""What was measured, as tables in Markdown and as curves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+
+from benchmarks.adaptation.courses import BESIDE, CAPTIONS, GROUPS, STEPS, Course
+from filmcli.adaptation.gate import verdict
+from filmcli.adaptation.scene import Recipe
+from filmcli.training.curves import panel
+
+BEGIN, END = "<!-- table -->", "<!-- end of table -->"
+_HEAD = (
+    "| weights | lesson | adapts | rule, rate | steps | unadapted, dB | gain, dB | worst "
+    "| gain, gated | worst, gated | kept | cost, frames |",
+    "|---|---|---|---|---|---|---|---|---|---|---|---|",
+)
+
+Row = dict[str, Any]
+Rows = Mapping[Course, Sequence[Row]]
+"""The rows of the clips that a course was followed on."""
+
+
+class Summary(NamedTuple):
+    """One course after one number of steps; decibels are means over clips of their frames'."""
+
+    base: float
+    gain: float
+    worst: float
+    gated: float
+    gated_worst: float
+    kept: int
+    clips: int
+    frames: float  # that could have been made in the time of adapting
+
+
+def summary(rows: Sequence[Row], steps: int) -> Summary:
+    """Sum up a course after `steps`; none at all are the weights as they were."""
+    gains, gated, frames = [], [], []
+    for row in rows:
+        after = next((each for each in row["steps"] if each["steps"] == steps), None)
+        gain = fmean(after["truth"]) - fmean(row["truth"]) if after else 0.0
+        gains.append(gain)
+        gated.append(gain if after and is_kept(row, after, row["judged"]) else 0.0)
+        frames.append(after["seconds"] / row["frame_seconds"] if after else 0.0)
+    return Summary(
+        base=fmean(fmean(row["truth"]) for row in rows),
+        gain=fmean(gains),
+        worst=min(gains),
+        gated=fmean(gated),
+        gated_worst=min(gated),
+        kept=sum(gain != 0 for gain in gated),
+        clips=len(rows),
+        frames=fmean(frames),
+    )
+
+
+def is_kept(
+    row: Row, after: Row, judged: Sequence[str], margin_db: float = Recipe().margin_db
+) -> bool:
+    """Whether the gate lets these steps through, judging by these questions."""
+    old, new = (
+        [fmean(s) for s in zip(*(of[q] for q in judged), strict=True)] for of in (row, after)
+    )
+    return not verdict(old, new, margin_db)
+
+
+def tables(rows: Rows) -> str:
+    """Everything that was measured: a matrix of the paper's comparison, then group by group."""
+    parts = [_matrix(rows)]
+    for group, courses in GROUPS.items():
+        lines = [line for course in courses if course in rows for line in _lines(course, rows)]
+        if lines:
+            parts.append("\n".join((f"{CAPTIONS[group]}:\n", *_HEAD, *lines)))
+    return "\n\n".join([*parts, _gates(rows)])
+
+
+def _matrix(rows: Rows) -> str:
+    """PSNR by steps, as the gate lets it through."""
+    lines = [f"| PSNR, dB, gated | {' | '.join(str(n) for n in (0, *STEPS))} |"]
+    lines.append("|---" * (2 + len(STEPS)) + "|")
+    for course in (*GROUPS["steps"], *GROUPS["backbone"]):
+        if course in rows:
+            known = {0, *(each["steps"] for each in rows[course][0]["steps"])}
+            found = [summary(rows[course], n) if n in known else None for n in (0, *STEPS)]
+            cells = (f"{of.base + of.gated:.2f}" if of else "" for of in found)
+            lines.append(f"| {words(course)} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _lines(course: Course, rows: Rows) -> Iterable[str]:
+    for each in rows[course][0]["steps"]:
+        of = summary(rows[course], each["steps"])
+        yield (
+            f"| {course.weights} | {course.questions} | {course.subset} | "
+            f"{course.rule}, {_rate(course)} | {each['steps']} | {of.base:.2f} | {of.gain:+.3f} | "
+            f"{of.worst:+.3f} | {of.gated:+.3f} | {of.gated_worst:+.3f} | "
+            f"{of.kept}/{of.clips} | {of.frames:.0f} |"
+        )
+
+
+def _gates(rows: Rows) -> str:
+    """How other gates would have done on the courses of FILM, at all numbers of steps."""
+    lines = ["Gates, on the mean over courses, steps and clips:\n"]
+    lines.append("| judged by | margin, dB | gain, dB | worst | lose over 0.05 dB | kept |")
+    lines.append("|---|---|---|---|---|---|")
+    asked = [("what was not taught", None), ("doubled", ["doubled"]), ("cycle", ["cycle"])]
+    for name, judged in (*asked, ("both", ["doubled", "cycle"])):
+        for margin in (0.0, Recipe().margin_db, 2 * Recipe().margin_db):
+            gains, kept = [], 0
+            for course, of_course in rows.items():
+                for row in of_course if not course.weights.startswith("voxel") else ():
+                    for after in row["steps"]:
+                        is_let = is_kept(row, after, judged or row["judged"], margin)
+                        kept += is_let
+                        gain = fmean(after["truth"]) - fmean(row["truth"])
+                        gains.append(gain if is_let else 0.0)
+            if gains:
+                losing = sum(gain < -0.05 for gain in gains)
+                lines.append(
+                    f"| {name} | {margin:g} | {fmean(gains):+.3f} | {min(gains):+.3f} | "
+                    f"{losing}/{len(gains)} | {kept}/{len(gains)} |"
+                )
+    return "\n".join(lines)
+
+
+def words(course: Course) -> str:
+    """A course in a few words."""
+    told = [course.weights, course.rule if course.rule != "adam" else "", _rate(course)]
+    usual = Course()
+    told += [getattr(course, n) for n in ("questions", "subset")
+             if getattr(course, n) != getattr(usual, n)]  # fmt: skip
+    return " ".join(part for part in told if part)
+
+
+def _rate(course: Course) -> str:
+    return "learned" if course.rate is None else f"{course.rate:g}"
+
+
+def draw(rows: Rows, prefix: str) -> list[str]:
+    """Draw every group's gains over steps, ungated above and gated below; return the files.
+
+    What loses more than half a decibel is drawn there, so that the rest can be told apart.
+    """
+    drawn = []
+    for group, own in GROUPS.items():
+        courses = [course for name in (*BESIDE.get(group, ()), group) for course in GROUPS[name]]
+        shown = [course for course in courses if course in rows]
+        if not any(course in rows for course in own):
+            continue
+        panels = []
+        for title, name in (("gain, dB, without the gate", "gain"), ("gain, dB, gated", "gated")):
+            curves = {
+                words(course): [
+                    (n, max(-0.5, getattr(summary(rows[course], n), name)))
+                    for n in (0, *(each["steps"] for each in rows[course][0]["steps"]))
+                ]
+                for course in shown
+            }
+            panels.append(panel(f"{title}, by steps", curves, float, "{:+.3f}"))
+        path = f"{prefix}-{group}.png"
+        cv2.imwrite(path, cv2.cvtColor(np.concatenate(panels), cv2.COLOR_RGB2BGR))
+        drawn.append(path)
+    return drawn
+
+
+def rewrite(document: str, rows: Rows, pictures: Sequence[str]) -> None:
+    """Put tables and pictures between the document's two marks."""
+    before, _, rest = Path(document).read_text().partition(BEGIN)
+    _, _, after = rest.partition(END)
+    shown = [f"![{Path(path).stem}]({Path(path).name})" for path in pictures]
+    middle = "\n\n".join([tables(rows), *shown])
+    Path(document).write_text(f"{before}{BEGIN}\n\n{middle}\n\n{END}{after}")
