@@ -165,6 +165,17 @@ class Job:
         self.is_published = True
         _sync(os.path.dirname(self.output))
 
+    def publish_pictures(self, made: Sequence[str], names: Sequence[str]) -> None:
+        """Give every one of the pictures `made` its final name, one after the other.
+
+        A run that is struck down meanwhile is gone on with by the same command.
+        """
+        for path, name in zip(made, names, strict=True):
+            _sync(path)
+            os.replace(path, name)
+        self.is_published = True
+        _sync(os.path.dirname(self.output))
+
 
 @contextlib.contextmanager
 def open_job(

@@ -16,7 +16,7 @@ from math import ceil
 from filmcli import __version__
 from filmcli.adaptation.film import FilmSettings, recipe_of
 from filmcli.adaptation.scene import Scene, scenes_of
-from filmcli.errors import UsageError
+from filmcli.errors import OutputExistsError, UsageError
 from filmcli.firstpass import FirstPass, first_pass, read_spelled
 from filmcli.frames import Span, VideoInfo
 from filmcli.job import check_output, fingerprint, output_path, recall, unfinished
@@ -34,7 +34,8 @@ from filmcli.video.encode import Encoding, check_encoding, default_encoding, out
 from filmcli.video.mux import read_tag
 from filmcli.video.probe import probe
 from filmcli.video.process import ffmpeg_version
-from filmcli.video.sequence import film_name
+from filmcli.video.sequence import film_name, is_pattern, present
+from filmcli.video.stills import is_stills, plan_stills
 from filmcli.video.streams import StreamPlan, plan_streams
 
 _AROUND_SECONDS = 2
@@ -125,7 +126,9 @@ def prepare(path: str, settings: Settings, source: str | None = None) -> Request
         else Rate(Fraction(1 if settings.slow else 2), True)
     )
     info = replace(_both_fields(probe(path), rate, settings), span=_span_read(settings))
-    encoding = _encoding(info, settings)
+    # Pictures are cut out of segments that lose nothing.
+    stills = settings.output is not None and is_stills(settings.output)
+    encoding = Encoding("ffv1") if stills else _encoding(info, settings)
     weights = load(settings.weights)
     interpolator = _interpolator(info, weights, settings)
     key = fingerprint(path, _settings_of_key(settings, encoding, weights))
@@ -139,6 +142,8 @@ def prepare(path: str, settings: Settings, source: str | None = None) -> Request
     if os.path.isfile(output) and not settings.overwrite and read_tag(output) == key:
         return replace(request, finished=True)
     check_output(path, output, settings.overwrite)
+    if is_stills(output):
+        return replace(request, streams=_plan_stills(request))
     streams = plan_streams(info, output, stretch=settings.slow or Fraction(1), audio=settings.audio)
     check_encoding(info, encoding, rate.of(info.rate or Fraction(25)), output)
     return replace(request, streams=streams)
@@ -151,6 +156,27 @@ def _both_fields(info: VideoInfo, rate: Rate, settings: Settings) -> VideoInfo:
     slow = settings.slow or Fraction(1)
     fine = rate.of(info.rate) * slow >= 2 * info.rate
     return replace(info, both_fields=settings.deinterlace and fine)
+
+
+def _plan_stills(request: Request) -> StreamPlan:
+    """Check what is asked of pictures; those that are there already are refused, but for ours."""
+    settings, output = request.settings, request.output
+    if any((settings.codec, settings.crf, settings.preset, settings.pix_fmt, settings.ffmpeg_args)):
+        raise UsageError(
+            f"{output} takes no words for an encoder",
+            "pictures are written without loss, a GIF by its palette",
+            "leave out --codec, --crf, --preset, --pix-fmt and --ffmpeg-args",
+        )
+    taken = present(output) if is_pattern(output) else []
+    struck_down = recall(output, request.key, settings.work_dir)
+    if taken and not settings.overwrite and not struck_down:
+        raise OutputExistsError(
+            f"{taken[0]} exists already",
+            f"{len(taken)} files fit {os.path.basename(output)}",
+            "replace them all with -y, or name another folder with -o",
+        )
+    rate = request.rate.of(request.info.rate or Fraction(25))
+    return plan_stills(request.info, output, rate)
 
 
 def _span(settings: Settings) -> Span | None:

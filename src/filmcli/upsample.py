@@ -29,8 +29,10 @@ from filmcli.prefetch import prefetch
 from filmcli.render import Reel, render
 from filmcli.timing import parse_rate, source_span
 from filmcli.video.encode import SEGMENT_SUFFIX, SegmentWriter, StreamWriter
-from filmcli.video.mux import join, verify
+from filmcli.video.mux import join, verify, verify_count
+from filmcli.video.sequence import is_pattern, present
 from filmcli.video.spool import as_film
+from filmcli.video.stills import final_names, is_stills, write_animation, write_numbered
 
 _DECODED_AHEAD = 4  # frames; the decoder's own threads keep more inside ffmpeg
 
@@ -105,8 +107,12 @@ def _make(request: Request, plan: Plan, report: Report) -> None:
         job.record(facts, plan.segments, plan.found.spelled())
         _render_segments(request, plan, job, report)
         lengths = [segment.last - segment.first for segment in plan.segments]
+        parts = [(job.path(index), length) for index, length in enumerate(lengths)]
+        if is_stills(job.output):
+            _make_stills(request, plan, job, parts)
+            return
         join(
-            [(job.path(index), length) for index, length in enumerate(lengths)],
+            parts,
             request.info,
             request.encoding,
             timeline.rate,
@@ -118,6 +124,21 @@ def _make(request: Request, plan: Plan, report: Report) -> None:
         )
         verify(job.temporary, timeline.count, timeline.rate, timeline.duration, request.streams)
         job.publish(settings.overwrite)
+
+
+def _make_stills(request: Request, plan: Plan, job: Job, parts: list[tuple[str, int]]) -> None:
+    """Let the segments become pictures by number, or one animated picture."""
+    rate, count = plan.timeline.rate, plan.timeline.count
+    if is_pattern(job.output):
+        made = write_numbered(parts, request.info, rate, job.folder)
+        names = final_names(job.output, count)
+        job.publish_pictures(made, names)
+        for older in set(present(job.output)).difference(names):  # replacing them was asked for
+            os.unlink(older)
+        return
+    write_animation(parts, request.info, rate, job.temporary)
+    verify_count(job.temporary, count)
+    job.publish(request.settings.overwrite)
 
 
 def _render_segments(request: Request, plan: Plan, job: Job, report: Report) -> None:

@@ -88,11 +88,11 @@ def join(
     words = [*EXPERIMENTAL, *covers, *_tag_words(info, tags)]
     args = command(film, "-loglevel", "warning", "-copyts", *words)
     with Child(args, stdin=True, cwd=folder, writes=output) as child:
-        child.write(_script(segments, rate).encode())
+        child.write(concat_script(segments, rate).encode())
         child.finish(f"could not write {output}")
 
 
-def _script(segments: Sequence[tuple[str, int]], rate: Fraction) -> str:
+def concat_script(segments: Sequence[tuple[str, int]], rate: Fraction) -> str:
     """A concat script; lengths are differences of rounded sums, so that no error adds up."""
     lines, count, ended = ["ffconcat version 1.0"], 0, 0
     for path, frames in segments:
@@ -256,8 +256,7 @@ def verify(
     except InputError as error:
         raise _broken(output, error.why) from error
     ticks = sorted(read_ticks(info))
-    if len(ticks) != frames:
-        raise _broken(output, f"It holds {len(ticks)} pictures instead of {frames}.")
+    _check_count(output, len(ticks), frames)
     tick, step = info.time_base, 1 / rate
     unit = tick.denominator * step.denominator  # units to a second: no fraction for each picture
     long, short = step.numerator * tick.denominator, tick.numerator * step.denominator
@@ -272,6 +271,16 @@ def verify(
     for kind, count in plan.expected.items():
         if found[kind] < count:
             raise _broken(output, f"It holds {found[kind]} {kind} streams instead of {count}.")
+
+
+def verify_count(output: str, frames: int) -> None:
+    """Check that an animated picture holds `frames` pictures; VerifyError if it does not."""
+    _check_count(output, len(read_ticks(probe(output))), frames)
+
+
+def _check_count(output: str, found: int, frames: int) -> None:
+    if found != frames:
+        raise _broken(output, f"It holds {found} pictures instead of {frames}.")
 
 
 def _broken(output: str, why: str) -> VerifyError:

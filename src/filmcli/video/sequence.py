@@ -67,6 +67,22 @@ def pictures_of(path: str) -> list[str]:
     return [os.path.join(folder, name) for name in names]
 
 
+def present(pattern: str) -> list[str]:
+    """Paths of the files that fit `pattern` now, by number."""
+    folder = os.path.dirname(pattern)
+    names = _matching(os.listdir(folder or "."), os.path.basename(pattern))
+    return [os.path.join(folder, name) for name in sorted(names, key=natural)]
+
+
+def numbered(pattern: str, number: int) -> str:
+    """The path that `pattern` gives to picture `number`."""
+    folder, name = os.path.split(pattern)
+    match = _PATTERN.fullmatch(name)
+    assert match is not None, pattern
+    digits = f"{number:0{int(match['width'] or 1)}d}"
+    return os.path.join(folder, match["head"] + digits + match["tail"])
+
+
 def film_name(path: str) -> str:
     """What the film at `path` is called: of a sequence, the folder's name or the pattern's."""
     if os.path.isdir(path):

@@ -1,0 +1,131 @@
+"""Films that are written as pictures: PNG files by number, GIF and APNG.
+
+They are made of the same segments as any film, coded without loss; only the last step differs.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
+
+import ffmpeg
+
+from filmcli.errors import UsageError, VerifyError
+from filmcli.frames import VideoInfo
+from filmcli.video.mux import concat_script
+from filmcli.video.pixels import EXACT_FLAGS
+from filmcli.video.process import Child, FileName, command
+from filmcli.video.sequence import is_pattern, numbered, present
+from filmcli.video.streams import StreamPlan
+
+_ANIMATIONS = (".gif", ".apng")
+_GIF_MOST = 50
+"""Pictures a second: a GIF counts in hundredths, and players slow a delay of one down to ten."""
+_SMOOTH_FLAGS = "bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
+
+
+def is_stills(output: str) -> bool:
+    """True for an output that is written as pictures: x.gif, x.apng, or a pattern as %05d.png."""
+    return _ending(output) in _ANIMATIONS or is_pattern(output)
+
+
+def plan_stills(info: VideoInfo, output: str, rate: Fraction) -> StreamPlan:
+    """Say what pictures cannot hold; UsageError for an ending or a rate that cannot be written."""
+    if is_pattern(output) and _ending(output) != ".png":
+        raise UsageError(
+            f"Pictures that end in {_ending(output)} cannot be written.",
+            "Only PNG holds every film without loss.",
+            "Name them %05d.png.",
+        )
+    if _ending(output) == ".gif" and rate > _GIF_MOST:
+        raise UsageError(
+            f"A GIF cannot show {float(rate):g} pictures a second.",
+            f"It counts in hundredths of a second; {_GIF_MOST} is the most that players keep to.",
+            f"Give --fps {_GIF_MOST}, or write an .apng.",
+        )
+    kinds = Counter(s.kind for s in info.streams if s.index != info.stream.index)
+    dropped = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+    return StreamPlan(notices=(f"pictures hold nothing else: dropped are {dropped}",) * bool(kinds))
+
+
+def write_numbered(
+    segments: Sequence[tuple[str, int]], info: VideoInfo, rate: Fraction, folder: str
+) -> list[str]:
+    """Write a PNG for every picture of `segments` into `folder`; returns their paths in order.
+
+    Raises VerifyError if one is missing.
+    """
+    film = _colored(_film(), info)
+    _run(film.output(FileName("%d.png"), format="image2", vcodec="png", fps_mode="passthrough",
+                     start_number=1), segments, rate, folder)  # fmt: skip
+    count = sum(length for _, length in segments)
+    written = present(os.path.join(folder, "%d.png"))
+    if len(written) != count or not all(map(os.path.getsize, written)):
+        raise VerifyError(f"{len(written)} pictures were written instead of {count}.", "", "")
+    return written
+
+
+def write_animation(
+    segments: Sequence[tuple[str, int]], info: VideoInfo, rate: Fraction, output: str
+) -> None:
+    """Write the GIF or APNG `output` from `segments`, which loops for ever."""
+    folder = os.path.dirname(os.path.abspath(segments[0][0]))
+    target = FileName(os.path.abspath(output))
+    if _ending(output) == ".apng":
+        apng = _colored(_film(), info)
+        _run(apng.output(target, format="apng", plays=0, fps_mode="passthrough"), segments, rate,
+             folder)  # fmt: skip
+        return
+    # Two passes: in one, ffmpeg would hold the whole film until the palette is known.
+    palette = FileName(os.path.join(folder, "palette.png"))
+    colors = _colored(_film(), info).filter("palettegen", stats_mode="diff")
+    _run(colors.output(palette, format="image2", update=1), segments, rate, folder)
+    painted = ffmpeg.filter(
+        [_colored(_film(), info), ffmpeg.input(palette, format="image2")],
+        "paletteuse", dither="sierra2_4a", diff_mode="rectangle",
+    )  # fmt: skip
+    _run(painted.output(target, format="gif", loop=0, fps_mode="passthrough"), segments, rate,
+         folder)  # fmt: skip
+
+
+def final_names(output: str, count: int) -> list[str]:
+    """What the pictures 1 to `count` of the pattern `output` are called."""
+    return [numbered(output, number) for number in range(1, count + 1)]
+
+
+def _ending(output: str) -> str:
+    return os.path.splitext(output)[1].lower()
+
+
+def _film() -> Any:
+    return ffmpeg.input("pipe:0", format="concat", safe=0, protocol_whitelist="file,pipe")["v:0"]
+
+
+def _colored(film: Any, info: VideoInfo) -> Any:
+    """The pictures in the RGB or grey that PNG knows, of no less depth."""
+    layout = info.layout
+    deep = layout.depth > 8
+    if layout.model == "gray":
+        full = {"in_range": info.color.range or "tv", "out_range": "pc"}
+        return film.filter("scale", flags=EXACT_FLAGS, **full).filter(
+            "format", "gray16be" if deep else "gray"
+        )
+    words: dict[str, str] = {"flags": EXACT_FLAGS}
+    if layout.model == "yuv":
+        # Untagged pictures mean what players take them for.
+        matrix = info.color.matrix or ("bt709" if info.height >= 720 else "bt470bg")
+        matrix = re.sub("bt2020.*", "bt2020", matrix)
+        words = {"flags": _SMOOTH_FLAGS, "in_color_matrix": matrix,
+                 "in_range": info.color.range or "tv"}  # fmt: skip
+    return film.filter("scale", **words).filter("format", "rgb48be" if deep else "rgb24")
+
+
+def _run(output: Any, segments: Sequence[tuple[str, int]], rate: Fraction, folder: str) -> None:
+    args = command(output, "-loglevel", "warning")
+    with Child(args, stdin=True, cwd=folder) as child:
+        child.write(concat_script(segments, rate).encode())
+        child.finish("could not write the pictures")
