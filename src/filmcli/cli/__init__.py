@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import signal
 import sys
@@ -68,8 +69,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except click.Abort as abort:  # click's word for Ctrl-C, whose kind it keeps as the cause
         return _TERMINATED if isinstance(abort.__cause__, Terminated) else _INTERRUPTED
     except click.ClickException as error:
-        error.message = printable(error.message)  # it may hold a file's name
-        error.show()
+        words = io.StringIO()
+        error.show(words)  # they may hold a file's name
+        lines = words.getvalue().rstrip("\n").split("\n")
+        click.echo("\n".join(map(printable, lines)), err=True)
         return error.exit_code
     except BrokenPipeError:
         # The reader went away; keep the interpreter's own last flush from complaining.
