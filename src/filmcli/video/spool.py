@@ -23,6 +23,7 @@ from filmcli.video.pixels import EXACT_FLAGS, plan_pixels
 from filmcli.video.probe import MAX_PIXELS
 from filmcli.video.process import Child, FileName, ask, command
 from filmcli.video.sequence import is_pattern, pictures_of
+from filmcli.video.webp import is_animated_webp, write_apng
 
 STANDARD_INPUT = "-"
 
@@ -40,9 +41,9 @@ _SHOWN = re.compile(r"Parsed_showinfo_0 .* pts: *(\d+) .* fmt:(\S+) .* s:(\d+x\d
 def as_film(path: str, rate: Fraction, folder: str | None = None) -> Iterator[str]:
     """Give the path of a film file that shows what `path` names, for as long as the `with` lasts.
 
-    `path` is a film already, or - for a y4m film on standard input, or a folder or pattern of
-    pictures, `rate` of which are shown a second. What must be laid down lies in `folder`, or where
-    temporary files go. Raises UsageError or InputError for what is no film.
+    `path` is a film already, an animated WebP, or - for a y4m film on standard input, or a folder
+    or pattern of pictures, `rate` of which are shown a second. What must be laid down lies in
+    `folder`, or where temporary files go. Raises UsageError or InputError for what is no film.
     """
     if path == STANDARD_INPUT:
         head = _first_bytes()
@@ -53,6 +54,11 @@ def as_film(path: str, rate: Fraction, folder: str | None = None) -> Iterator[st
         pictures = pictures_of(path)
         with _nameless(folder) as film:
             _lay_down_pictures(pictures, rate, film)
+            yield film
+    elif is_animated_webp(path):
+        with tempfile.TemporaryDirectory(prefix="filmcli-", dir=folder) as home:
+            film = os.path.join(home, "film.png")
+            write_apng(path, film)
             yield film
     else:
         yield path
