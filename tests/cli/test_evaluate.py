@@ -169,3 +169,14 @@ def test_a_benchmark_stands_beside_published_numbers(weights: str, tmp_path: Pat
     assert "37.52" in (tmp_path / "scores" / "index.html").read_text()
     assert evaluate(f"xiph:{tmp_path}", *words[:4]).returncode == 3
     assert evaluate(f"middlebury:{tmp_path / 'set'}", "--steps", "1").returncode == 2
+
+
+def test_a_folder_of_pictures_is_a_film(weights: str, tmp_path: Path) -> None:
+    for number, frame in enumerate(gliding(5)):
+        assert cv2.imwrite(str(tmp_path / f"{number:03d}.png"), frame[..., ::-1])
+    done = evaluate(tmp_path, "-w", weights, "--rivals", "none", "--steps", "0,1", "--json")
+    assert done.returncode == 0, done.stderr
+    told, summary = map(json.loads, done.stdout.splitlines())
+    assert told["name"] == tmp_path.name
+    assert told["frames"] == 2
+    assert summary["sequences"] == 1

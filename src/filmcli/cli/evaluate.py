@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import click
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from filmcli.evaluation.entries import Entry
     from filmcli.evaluation.rebuilt import Rebuilt
 
+_ANY_RATE = Fraction(24)  # of a folder of pictures: no score depends on it
 _RIVALS = "repeat,blend,dis,minterpolate"
 
 
@@ -248,11 +250,13 @@ def _drawn(question: _Question, scores: Scores, notes: Sequence[str]) -> None:
 def _film(path: str, name: str, question: _Question, scores: Scores) -> Result:
     """Score one film, and keep strips of it if a report is wanted."""
     from filmcli.evaluation.dropping import open_film, score_film
+    from filmcli.video.spool import as_film
 
-    film = open_film(path, question.drop, question.cuts, question.limit)
     album = question.album(name, question.entries)
-    with bar(name, film.scored) as progress:
-        result = score_film(film, name, question.entries, _both(progress, album))
+    with as_film(path, _ANY_RATE) as file:
+        film = open_film(file, question.drop, question.cuts, question.limit)
+        with bar(name, film.scored) as progress:
+            result = score_film(film, name, question.entries, _both(progress, album))
     scores.strips += album.strips() if album else []
     return result
 
