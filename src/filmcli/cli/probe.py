@@ -16,7 +16,6 @@ from filmcli.cli.console import clock, library_warnings, printable, show_error, 
 from filmcli.cli.inputs import films
 from filmcli.errors import FilmcliError
 from filmcli.timing import parse_rate, spell_rate
-from filmcli.video.spool import as_film
 
 if TYPE_CHECKING:
     from filmcli.frames import StreamInfo, VideoInfo
@@ -43,6 +42,8 @@ def probe(inputs: tuple[str, ...], scenes: bool, cuts: str, in_fps: str, as_json
     filmcli probe in.mp4 --scenes                  where the scenes change, everything counted
     filmcli probe in.mp4 --scenes --json > cuts    edit it; filmcli upsample in.mp4 --cuts cuts
     """
+    from filmcli.video.spool import as_film
+
     paths = [path for path, _ in films(inputs, None)]
     code = 0
     with library_warnings():
