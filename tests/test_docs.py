@@ -21,5 +21,5 @@ def test_every_row_of_the_table_names_its_proof() -> None:
     rows = [line for line in FORMATS.read_text().splitlines() if line.startswith("| ")]
     unproven = [row for row in rows if "test_" not in row and "the same" not in row]
     heads = [row for row in unproven if row.endswith("| Proven by |")]
-    (honest,) = (row for row in unproven if row not in heads)
-    assert "no test:" in honest
+    honest = [row for row in unproven if row not in heads]
+    assert all("no test:" in row for row in honest) and len(honest) <= 2
