@@ -121,7 +121,11 @@ def test_learned_rates_are_used_where_there_are_some() -> None:
     assert recipe_of(bare, 3).rates is None
     assert recipe_of(bare, 3).steps == 3
     rates = ({"w": torch.ones(())},)
-    assert recipe_of(replace(bare, rates=rates), 1).rates is rates
+    learned = replace(bare, rates=rates)
+    assert recipe_of(learned, 1).rates is rates
+    assert recipe_of(learned, 1).questions == Questions(0, 1)
+    told = replace(learned, metadata={"lessons": "1 0.25"})
+    assert recipe_of(told, 1).questions == Questions(1, 0.25)
 
 
 def test_what_is_written_comes_back(film: str, net: Film, tmp_path: Path) -> None:

@@ -8,13 +8,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from filmcli.frames import Layout, Planes
 from filmcli.network.film import CONFIGS, Film
 from filmcli.network.weights import save
-from tests.clips import pattern
+from tests.clips import pattern, write_film
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +74,22 @@ def test_without_a_film_the_folders_are_taken_as_json(tmp_path: Path, weights: s
     assert told[0]["kept"] == (told[0]["why"] == "")
     assert told[0]["before"] > 10
     assert told[1]["output"] == "a.adapted.safetensors"
+
+
+def test_a_scene_that_returns_is_told_of_with_its_first(tmp_path: Path, weights: str) -> None:
+    rows, columns = np.indices((64, 96))
+    frames: list[Planes] = []
+    for light in (100 - columns, 2 * rows, 100 - columns):  # shot, reverse shot, shot
+        texture = cv2.GaussianBlur(np.random.default_rng(0).uniform(0, 90, (64, 120)), (9, 9), 2)
+        frames += [((texture[:, 2 * i :][:, :96] + light).astype(np.uint8),) for i in range(7)]
+    write_film(tmp_path / "in.mkv", frames, Layout("gray", "gray"))
+    (tmp_path / "cuts").write_text("0.292\n0.583\n")
+    done = filmcli("in.mkv", "-w", weights, "--cuts", "cuts", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    told = [line.split()[4:] for line in done.stdout.splitlines()[2:5]]
+    kinds = [" ".join(words).lstrip("0123456789. ") for words in told]
+    assert kinds[:2] == ["adapted", "adapted"]
+    assert kinds[2] in ("on from scene 1", "as scene 1")
 
 
 def test_without_any_film_a_built_in_one_is_taken(tmp_path: Path, weights: str) -> None:

@@ -79,6 +79,7 @@ def test_rates_are_learned_by_meta_training(tmp_path: Path, clips: str) -> None:
     assert run([*said, *words(*settings, "rate_of_rates=1")]) == 0
     before, after = load(base), load(output)
     assert after.metadata["recipe"] == "of the base"
+    assert after.metadata["lessons"] == "0 1"
     assert "steps=2" in after.metadata["meta_recipe"]
     (rates,) = after.rates
     assert rates.keys() == subset(after.state_dict, "tail").start.keys()

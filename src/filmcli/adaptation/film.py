@@ -13,6 +13,7 @@ from types import TracebackType
 import torch
 from torch import Tensor
 
+from filmcli.adaptation.lessons import Questions
 from filmcli.adaptation.recurrence import firsts
 from filmcli.adaptation.scene import Recipe, Scene, SceneAdaptation, adapt_scene, applied
 from filmcli.adaptation.store import Stored
@@ -23,6 +24,9 @@ from filmcli.network.color import to_rgb, upload
 from filmcli.network.film import CONFIGS, Film
 from filmcli.network.machine import choose_device
 from filmcli.network.weights import Weights
+
+LESSONS = "lessons"
+"""Name, in the metadata of meta-trained weights, of the two questions' weights: "0 1"."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +67,12 @@ def adaptable(weights: Weights, device: str = "auto") -> Film:
 
 
 def recipe_of(weights: Weights, steps: int) -> Recipe:
-    """Return how to adapt these weights: by their learned rates if they have some."""
-    return Recipe(steps=steps, rates=weights.rates or None)
+    """Return how to adapt these weights: by the rates and lessons that they learned it with."""
+    if not weights.rates:
+        return Recipe(steps=steps)
+    said = weights.metadata.get(LESSONS)
+    questions = Questions(*map(float, said.split())) if said else Recipe().questions
+    return Recipe(steps=steps, rates=weights.rates, questions=questions)
 
 
 class FilmAdapter:

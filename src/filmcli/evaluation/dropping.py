@@ -83,7 +83,8 @@ class Dropped:
         inside = sorted({cut for cut in cuts if cut < len(kept)})
         with closing(thumbnails(self.info)) as small:
             seen = survey(islice(small, 0, len(self.times), self.drop), inside)
-        return scenes_of(kept, cuts, seen.motion.tolist())
+        looks = [seen.looks[bisect_right(inside, first)].hex() for first in (0, *cuts)]
+        return scenes_of(kept, cuts, seen.motion.tolist(), looks)
 
 
 def phases_of(drop: int) -> tuple[Fraction, ...]:
