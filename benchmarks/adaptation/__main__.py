@@ -54,6 +54,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("clips", help="folder of clips that no weights were trained on")
     parser.add_argument("--weights", help="base weights; by default those that ship")
     parser.add_argument("--meta", help="the same weights, meta-trained; left out without")
+    parser.add_argument("--retrained", help="trained on as --meta, without inner steps; likewise")
     parser.add_argument("--train", help="clips to train the second backbone on; left out without")
     parser.add_argument("--size", choices=SIZES, default="small")
     parser.add_argument("--groups", nargs="*", choices=GROUPS, default=list(GROUPS))
@@ -65,8 +66,9 @@ def _arguments() -> argparse.Namespace:
 
 def _models(asked: argparse.Namespace) -> dict[str, Model]:
     models = {"base": model_of(asked.weights)}
-    if asked.meta:
-        models["meta"] = model_of(asked.meta)
+    for label, path in (("meta", asked.meta), ("re-trained", asked.retrained)):
+        if path:
+            models[label] = model_of(path)
     if asked.train and "backbone" in asked.groups:
         models |= backbone(asked.train, asked.size, asked.work)
     return models
@@ -96,7 +98,7 @@ def _named(course: Course) -> Course:
 
 def _key(course: Course, path: str, size: str, model: Model) -> dict[str, Any]:
     """All that a row depends on."""
-    recipe = course.recipe(model.rates).spelled()
+    recipe = course.recipe(model.recipe).spelled()
     names = {"clip": Path(path).stem, "size": size, "fingerprint": model.fingerprint}
     return {**course.key(), **names, "recipe": recipe}
 

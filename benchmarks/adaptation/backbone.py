@@ -16,6 +16,8 @@ import torch
 from torch import nn
 
 from benchmarks.adaptation.measure import Model, Shot
+from filmcli.adaptation.lessons import Questions
+from filmcli.adaptation.scene import Recipe
 from filmcli.network.voxelflow import VoxelFlow
 from filmcli.training.material import load_material
 from filmcli.training.meta import Learned, MetaRecipe, meta_train
@@ -45,7 +47,9 @@ def backbone(clips: str, size: str, folder: str) -> dict[str, Model]:
     models = {}
     for label, learned in stored.items():
         net = _with(Learned(**learned))
-        models[label] = Model(net, fingerprint, learned["rates"] or None, partial(_seconds, net))
+        taught = Questions(_META.doubled, _META.cycle)
+        recipe = Recipe(rates=learned["rates"] or None, questions=taught)
+        models[label] = Model(net, fingerprint, recipe, partial(_seconds, net))
     return models
 
 

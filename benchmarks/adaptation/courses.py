@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from filmcli.adaptation.inner import Rates
 from filmcli.adaptation.lessons import Questions
 from filmcli.adaptation.scene import Recipe
 
@@ -22,24 +21,29 @@ SWEEP = (1, 3, 10)
 
 @dataclass(frozen=True)
 class Course:
-    """One way to adapt, followed to the largest of `counts`; without a `rate`, by learned ones."""
+    """One way to adapt, followed to the largest of `counts`.
+
+    Without a `rate`, it goes by those that were learned with the weights; without `questions`, by
+    the lessons of the weights, and so by the cycle for those that learned none.
+    """
 
     weights: str = "base"
-    questions: str = "cycle"
+    questions: str | None = None
     subset: str = Recipe().subset
     rule: str = "adam"
     rate: float | None = Recipe().learning_rate
     counts: tuple[int, ...] = STEPS
 
-    def recipe(self, rates: Rates | None) -> Recipe:
-        """Return how to adapt; `rates` are those that were learned with the weights."""
-        return Recipe(
+    def recipe(self, learned: Recipe) -> Recipe:
+        """Return how to adapt weights that `learned` to be adapted so."""
+        return replace(
+            learned,
             steps=max(self.counts),
-            rates=rates if self.rate is None else None,
+            rates=learned.rates if self.rate is None else None,
             learning_rate=self.rate or 0.0,
             rule=self.rule,
             subset=self.subset,
-            questions=QUESTIONS[self.questions],
+            questions=QUESTIONS[self.questions] if self.questions else learned.questions,
         )
 
     def key(self) -> dict[str, Any]:
@@ -76,11 +80,13 @@ GROUPS: Mapping[str, Sequence[Course]] = MappingProxyType(
             Course(rule="sgd", rate=0.03),
             Course(weights="meta", rate=None),
             Course(weights="meta"),
+            Course(weights="re-trained"),
         ),
         "lessons": (
             Course(questions="doubled"),
             Course(questions="both"),
             Course(weights="meta", rate=None, questions="doubled"),
+            Course(weights="meta", rate=None, questions="cycle"),
             Course(weights="meta", rate=None, questions="both"),
         ),
         "subsets": tuple(
@@ -93,16 +99,16 @@ GROUPS: Mapping[str, Sequence[Course]] = MappingProxyType(
             if rate != Recipe().learning_rate
         ),
         "backbone": (
-            Course("voxelflow", "doubled", "all", rate=1e-4),
-            Course("voxelflow meta", "doubled", "all", rate=None),
-            Course("voxelflow meta", "doubled", "all", rate=1e-4),
+            Course("voxelflow", subset="all", rate=1e-4),
+            Course("voxelflow meta", subset="all", rate=None),
+            Course("voxelflow meta", subset="all", rate=1e-4),
         ),
     }
 )
 """In the order in which they are measured: the first matters most."""
 
 CAPTIONS = {
-    "steps": "Steps: base weights finely tuned by hand-set rates, meta-trained ones by theirs",
+    "steps": "Steps: base weights tuned by hand-set rates, meta-trained ones by theirs too",
     "lessons": "Lessons: the doubled gap, the cycle, both",
     "subsets": "What adapts",
     "rates": "Inner rates",

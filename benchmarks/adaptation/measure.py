@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.adaptation.courses import Course, Size
-from filmcli.adaptation.film import adaptable
+from filmcli.adaptation.film import adaptable, recipe_of
 from filmcli.adaptation.gate import judging
-from filmcli.adaptation.inner import RULES, Rates, adapt
+from filmcli.adaptation.inner import RULES, adapt
 from filmcli.adaptation.lessons import Exam, Questions, decibels
 from filmcli.adaptation.making import Making
 from filmcli.adaptation.scene import (
@@ -53,7 +53,7 @@ class Model:
 
     net: nn.Module
     fingerprint: str
-    rates: Rates | None
+    recipe: Recipe  # that its weights ask for
     frame_seconds: Callable[[Shot], float]
 
 
@@ -63,7 +63,7 @@ def model_of(path: str | None) -> Model:
     return Model(
         adaptable(weights, "cpu"),
         weights.sha256[:12],
-        weights.rates or None,
+        recipe_of(weights, 1),
         lambda shot: _doorway_seconds(weights, shot),
     )
 
@@ -118,7 +118,7 @@ class Truth:
 
 def measure(model: Model, shot: Shot, asked: Course) -> dict[str, Any]:
     """What one course gains on one clip, after each of its counts of steps; JSON can hold it."""
-    net, recipe = model.net, asked.recipe(model.rates)
+    net, recipe = model.net, asked.recipe(model.recipe)
     started = time.process_time()
     found = lessons_of(_scene(shot), shot.kept.__getitem__, recipe)
     assert not isinstance(found, str), f"{shot.name}: {found}"
@@ -140,7 +140,8 @@ def measure(model: Model, shot: Shot, asked: Course) -> dict[str, Any]:
         after = {name: exam.scores(params) for name, exam in exams.items()}
         scores = truth.scores(params)
         steps.append({"steps": count, "seconds": around + seconds, "truth": scores, **after})
-    told = {"clip": shot.name, "judged": judged, "truth": base, **before, "steps": steps}
+    asking = {"taught": list(recipe.questions), "judged": judged}
+    told = {"clip": shot.name, **asking, "truth": base, **before, "steps": steps}
     return {**_rounded(told), "frame_seconds": model.frame_seconds(shot)}
 
 

@@ -82,23 +82,27 @@ def tables(rows: Rows) -> str:
 
 
 def _matrix(rows: Rows) -> str:
-    """PSNR by steps, as the gate lets it through."""
-    lines = [f"| PSNR, dB, gated | {' | '.join(str(n) for n in (0, *STEPS))} |"]
-    lines.append("|---" * (2 + len(STEPS)) + "|")
-    for course in (*GROUPS["steps"], *GROUPS["backbone"]):
-        if course in rows:
-            known = {0, *(each["steps"] for each in rows[course][0]["steps"])}
-            found = [summary(rows[course], n) if n in known else None for n in (0, *STEPS)]
-            cells = (f"{of.base + of.gated:.2f}" if of else "" for of in found)
-            lines.append(f"| {words(course)} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+    """PSNR by steps, without the gate and as it lets them through."""
+    lines = []
+    for title, gain in (("without the gate", "gain"), ("gated", "gated")):
+        lines.append(f"| PSNR, dB, {title}; steps: | {' | '.join(map(str, (0, *STEPS)))} |")
+        lines.append("|---" * (2 + len(STEPS)) + "|")
+        for course in (*GROUPS["steps"], *GROUPS["backbone"]):
+            if course in rows:
+                known = {0, *(each["steps"] for each in rows[course][0]["steps"])}
+                found = [summary(rows[course], n) if n in known else None for n in (0, *STEPS)]
+                cells = (f"{of.base + getattr(of, gain):.2f}" if of else "" for of in found)
+                lines.append(f"| {words(course)} | {' | '.join(cells)} |")
+        lines.append("")
+    return "\n".join(lines[:-1])
 
 
 def _lines(course: Course, rows: Rows) -> Iterable[str]:
     for each in rows[course][0]["steps"]:
         of = summary(rows[course], each["steps"])
         yield (
-            f"| {course.weights} | {course.questions} | {course.subset} | "
+            f"| {course.weights} | {_lesson(rows[course][0])} | "
+            f"{'as learned' if course.rate is None else course.subset} | "
             f"{course.rule}, {_rate(course)} | {each['steps']} | {of.base:.2f} | {of.gain:+.3f} | "
             f"{of.worst:+.3f} | {of.gated:+.3f} | {of.gated_worst:+.3f} | "
             f"{of.kept}/{of.clips} | {of.frames:.0f} |"
@@ -128,6 +132,12 @@ def _gates(rows: Rows) -> str:
                     f"{losing}/{len(gains)} | {kept}/{len(gains)} |"
                 )
     return "\n".join(lines)
+
+
+def _lesson(row: Row) -> str:
+    """What was taught, as the recipe of the row says it."""
+    doubled, cycle = row["taught"]
+    return "both" if doubled and cycle else "doubled" if doubled else "cycle"
 
 
 def words(course: Course) -> str:
