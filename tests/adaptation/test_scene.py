@@ -5,13 +5,21 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from fractions import Fraction
+from typing import ClassVar
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from filmcli.adaptation.lessons import Questions
-from filmcli.adaptation.scene import Recipe, Scene, SceneAdaptation, adapt_scene, applied
+from filmcli.adaptation.lessons import Questions, Triplets
+from filmcli.adaptation.scene import (
+    Recipe,
+    Scene,
+    SceneAdaptation,
+    adapt_scene,
+    applied,
+    course,
+)
 from filmcli.network.film import CONFIGS, Film
 
 TIMES = [Fraction(i, 24) for i in range(60)]
@@ -133,6 +141,26 @@ def test_other_parts_of_the_network_adapt_too(subset: str) -> None:
     assert result.before is not None
     assert result.after is not None
     assert result.after > result.before
+
+
+def test_a_step_sees_a_like_share_of_the_lessons_from_all_over_the_scene() -> None:
+    class Watched(Tinted):
+        seen: ClassVar[list[list[float]]] = []
+
+        def forward(self, left: Tensor, right: Tensor, phase: Tensor) -> Tensor:
+            self.seen.append(left.mean(dim=(1, 2, 3)).tolist())
+            return super().forward(left, right, phase)
+
+    def lesson(level: float) -> Triplets:
+        frame = torch.full((1, 3, 8, 8), level)
+        return Triplets(frame, frame, frame, torch.tensor([0.5]))
+
+    recipe = Recipe(batch=4, subset="all", questions=Questions(1, 0))
+    space, loss = course(Watched(0.0), [lesson(number / 8) for number in range(7)], recipe)
+    for step in range(3):
+        loss(space.start, step)
+    numbers = [[round(8 * level) for level in levels] for levels in Watched.seen]
+    assert numbers == [[0, 2, 4, 6], [1, 3, 5], [0, 2, 4, 6]]
 
 
 def of_another_scene(shift: float) -> SceneAdaptation:

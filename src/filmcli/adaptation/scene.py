@@ -32,8 +32,8 @@ class Recipe:
 
     With `rates`, the parameters they name adapt by them; without, those of `subset` by
     `learning_rate`.
-    A step sees `batch` of the `support` triplets, the next step the next ones. The gate asks for
-    `margin_db` more.
+    A step sees at most `batch` of the `support` triplets, the next step the next ones. The gate
+    asks for `margin_db` more.
     """
 
     steps: int = 1
@@ -212,10 +212,9 @@ def course(
     """Return the values that `recipe` adapts and the loss of each step: a batch of `support`."""
     space = space_of(net, recipe, start)
     names = list(space.weights(space.start))
-    batches = [
-        stack(support[place : place + recipe.batch])
-        for place in range(0, len(support), recipe.batch)
-    ]
+    # Of like size, and what a step sees does not lie side by side in the scene.
+    parts = math.ceil(len(support) / recipe.batch)
+    batches = [stack(support[first::parts]) for first in range(parts)]
     lessons: dict[int, Lesson] = {}
 
     def loss(values: dict[str, Tensor], step: int) -> Tensor:
@@ -264,8 +263,7 @@ def _triplets(
     """Return the support and the held-out triplets, without the damaged ones."""
     middles = sorted([*choice.support, *choice.held_out])
     found = gather(middles, frame_at, scene.times, recipe.crop_px, recipe.seed)
-    support = [found[middle] for middle in choice.support if middle in found]
-    # The lessons of one step should not lie side by side in the scene.
-    stride = max(1, math.ceil(len(support) / recipe.batch))
-    spread = [lesson for start in range(stride) for lesson in support[start::stride]]
-    return spread, [found[middle] for middle in choice.held_out if middle in found]
+    support, held_out = (
+        [found[middle] for middle in middles if middle in found] for middles in choice
+    )
+    return support, held_out
