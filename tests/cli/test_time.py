@@ -125,9 +125,8 @@ def test_a_last_picture_that_is_shown_for_long_stays(tmp_path: Path) -> None:
     ("pictures", "outputs"),
     [(1, 3), *[pytest.param(n, m, marks=pytest.mark.slow) for n, m in ((2, 5), (3, 8))]],
 )
-def test_the_shortest_films_are_films(tmp_path: Path, shortest: tuple[int, int]) -> None:
+def test_the_shortest_films_are_films(tmp_path: Path, pictures: int, outputs: int) -> None:
     """At 24 fps to 60: 2.5, 5 and 7.5 pictures."""
-    pictures, outputs = shortest
     source = tmp_path / "in.mp4"
     picture = f"testsrc2=size=48x32:rate=24,trim=end_frame={pictures}"
     ffmpeg("-f", "lavfi", "-i", picture, "-pix_fmt", "yuv420p", source)
