@@ -1,4 +1,4 @@
-"""The survey: one pass over thumbnails that finds cuts, held frames and motion.
+"""The survey: one pass over thumbnails that finds cuts and motion.
 
 PySceneDetect's content detector, fed with pictures of equal contrast, proposes the intervals that
 change much; a closer look then asks what of the change motion cannot explain. Both are blind to
@@ -72,15 +72,14 @@ class Survey:
     """What one pass found, for n pictures.
 
     `times` (n) are exact seconds; `cuts` holds the first picture of every scene but the first,
-    rising; `held[i]`: picture i repeats picture i-1; `motion[i]`: mean luma change from picture
-    i-1 in grey levels of 256; `score[i]`: unexplained share of that change, 0 where nothing was
-    proposed. The first entries of `held`, `motion`, `score` are False and 0. `looks` holds every
-    scene as a small picture, the mean brightness of 6 rows of 8 cells over all its pictures.
+    rising; `motion[i]`: mean luma change from picture i-1 in grey levels of 256; `score[i]`:
+    unexplained share of that change, 0 where nothing was proposed. The first entries of `motion`
+    and `score` are 0. `looks` holds every scene as a small picture, the mean brightness of 6 rows
+    of 8 cells over all its pictures.
     """
 
     times: tuple[Fraction, ...]
     cuts: tuple[int, ...]
-    held: NDArray[np.bool_]
     motion: NDArray[np.float32]
     score: NDArray[np.float32]
     looks: tuple[bytes, ...]
@@ -133,7 +132,7 @@ def survey(
         found = _check_cuts(cuts, len(times))
     looks = np.frombuffer(cells, np.uint8).reshape(len(times), -1)
     means = tuple(part.mean(axis=0).astype(np.uint8).tobytes() for part in np.split(looks, found))
-    return Survey(tuple(times), tuple(found), note.held > 0, note.motion, note.score, means)
+    return Survey(tuple(times), tuple(found), note.motion, note.score, means)
 
 
 def read_cuts(path: str, times: Sequence[Fraction]) -> list[int]:
@@ -207,7 +206,6 @@ class _Note(NamedTuple):
     mean: float
     contrast: float
     motion: float
-    held: float
     score: float
 
 
@@ -217,7 +215,6 @@ class _Notes(NamedTuple):
     mean: NDArray[np.float32]
     contrast: NDArray[np.float32]
     motion: NDArray[np.float32]
-    held: NDArray[np.float32]
     score: NDArray[np.float32]
 
 
@@ -238,14 +235,12 @@ class _Eye:
         proposed = self._proposes(even)
         if self._last is None:
             self._last = luma, even
-            return _Note(mean, contrast, 0.0, 0.0, 0.0)
+            return _Note(mean, contrast, 0.0, 0.0)
         last_luma, last_even = self._last
         self._last = luma, even
-        change = cv2.absdiff(last_luma, luma)
-        motion = float(cv2.mean(change)[0])
-        held = motion < 0.5 and float(cv2.blur(change, (4, 4)).max()) <= 3
+        motion = float(cv2.mean(cv2.absdiff(last_luma, luma))[0])
         score = _unexplained(last_even, even, self._flow) if proposed else 0.0
-        return _Note(mean, contrast, motion, float(held), score)
+        return _Note(mean, contrast, motion, score)
 
     def _proposes(self, even: Luma) -> bool:
         if self._proposer is None:
