@@ -97,8 +97,8 @@ def _named(course: Course) -> Course:
 
 
 def _key(course: Course, path: str, size: str, model: Model) -> dict[str, Any]:
-    """All that a row depends on."""
-    recipe = course.recipe(model.recipe).spelled()
+    """All that a row depends on, and so nothing of the gate: scores are kept, not its verdict."""
+    recipe = replace(course.recipe(model.recipe), margin_db=0.0, errors=0.0).spelled()
     names = {"clip": Path(path).stem, "size": size, "fingerprint": model.fingerprint}
     return {**course.key(), **names, "recipe": recipe}
 

@@ -31,7 +31,14 @@ gains = st.lists(st.floats(-3, 3), min_size=1, max_size=8)
     ],
 )
 def test_a_gain_must_rise_above_margin_and_noise(gains: list[float], why: str) -> None:
-    assert verdict([30.0] * len(gains), [30 + gain for gain in gains], MARGIN) == why
+    assert verdict([30.0] * len(gains), [30 + gain for gain in gains], MARGIN, 1.0) == why
+
+
+def test_how_sure_it_must_be_can_be_said() -> None:
+    # 0.3 on the mean, with an error of 0.20
+    after = [30.0, 30.0, 30.9]
+    assert verdict([30.0] * 3, after, MARGIN, 1.0) == ""
+    assert verdict([30.0] * 3, after, MARGIN, 2.0) == REFUSED
 
 
 def test_mean_and_error_by_hand() -> None:
@@ -44,15 +51,15 @@ def test_mean_and_error_by_hand() -> None:
 @given(before=scores, losses=gains)
 def test_a_scene_never_loses_what_is_judged(before: list[float], losses: list[float]) -> None:
     after = [score + losses[i % len(losses)] for i, score in enumerate(before)]
-    if not verdict(before, after, MARGIN):
+    if not verdict(before, after, MARGIN, 1.0):
         assert sum(after) - sum(before) >= (MARGIN - 1e-9) * len(before)
 
 
 @given(gains=gains, more=st.floats(0, 3))
 def test_gaining_more_everywhere_never_closes_the_gate(gains: list[float], more: float) -> None:
     before = [30.0] * len(gains)
-    if not verdict(before, [30 + gain for gain in gains], MARGIN):
-        assert not verdict(before, [30 + gain + more + 1e-6 for gain in gains], MARGIN)
+    if not verdict(before, [30 + gain for gain in gains], MARGIN, 1.0):
+        assert not verdict(before, [30 + gain + more + 1e-6 for gain in gains], MARGIN, 1.0)
 
 
 @given(gains=gains, order=st.randoms(use_true_random=False))
@@ -64,7 +71,7 @@ def test_the_order_of_the_triplets_does_not_matter(gains: list[float], order: ob
 
 @given(scores=scores)
 def test_nothing_gained_is_nothing_to_use(scores: list[float]) -> None:
-    assert verdict(scores, scores, MARGIN) == REFUSED
+    assert verdict(scores, scores, MARGIN, 1.0) == REFUSED
 
 
 @pytest.mark.parametrize(

@@ -26,17 +26,19 @@ def judging(taught: Questions) -> Questions:
     return Questions(0.0, 1.0) if taught.doubled else Questions(1.0, 0.0)
 
 
-def verdict(before: Sequence[float], after: Sequence[float], margin_db: float) -> str:
+def verdict(
+    before: Sequence[float], after: Sequence[float], margin_db: float, errors: float
+) -> str:
     """Return in words why adapted weights must not be used; "" if they may.
 
     Scores in dB are of the same held-out triplets. They may if the mean gain is at least
-    `margin_db`, and more than its own standard error.
+    `margin_db`, and more than so many of its own standard `errors`.
     """
     if not all(map(math.isfinite, after)):
         return DIVERGED
     gains = [new - old for new, old in zip(after, before, strict=True)]
     mean, error = mean_and_error(gains)
-    return "" if mean >= margin_db and mean > error else "no gain on held-out frames"
+    return "" if mean >= margin_db and mean > errors * error else "no gain on held-out frames"
 
 
 def mean_and_error(gains: Sequence[float]) -> tuple[float, float]:

@@ -21,7 +21,7 @@ from filmcli.adaptation.gate import DIVERGED, judging, verdict
 from filmcli.adaptation.inner import RULES, Loss, Params, Rates, adapt
 from filmcli.adaptation.lessons import Exam, Lesson, Questions, Triplets
 from filmcli.adaptation.subsets import Space, subset
-from filmcli.adaptation.support import SMALLEST_CROP_PX, Choice, choose, gather, stack
+from filmcli.adaptation.support import SMALLEST_CROP_PX, choose, gather, stack
 
 CYCLE = Questions(doubled=0.0, cycle=1.0)
 
@@ -33,7 +33,7 @@ class Recipe:
     With `rates`, the parameters they name adapt by them; without, those of `subset` by
     `learning_rate`.
     A step sees at most `batch` of the `support` triplets, the next step the next ones. The gate
-    asks for `margin_db` more.
+    asks for `margin_db` more, and for so many standard `errors` of that gain.
     """
 
     steps: int = 1
@@ -47,7 +47,8 @@ class Recipe:
     batch: int = 6
     held_out: int = 5
     crop_px: int = 192
-    margin_db: float = 0.05
+    margin_db: float = 0.02
+    errors: float = 0.5
     seed: int = 0
 
     def spelled(self) -> str:
@@ -143,7 +144,7 @@ def lessons_of(
     )
     if isinstance(choice, str):
         return choice
-    support, held_out = _triplets(choice, scene, frame_at, recipe)
+    support, held_out = gather(choice, frame_at, scene.times, recipe.crop_px, recipe.seed)
     if not support or not held_out:
         return "no even motion"
     if min(support[0].left.shape[-2:]) < SMALLEST_CROP_PX:
@@ -165,11 +166,11 @@ def _fitted(
     lent = earlier.deltas if earlier is not None else None
     if lent is not None:
         by_lent = exam.scores(applied(net, lent))
-        lent = None if verdict(before, by_lent, recipe.margin_db) else lent
+        lent = None if verdict(before, by_lent, recipe.margin_db, recipe.errors) else lent
     deltas = fit(net, support, recipe, lent)
     finite = all(bool(torch.isfinite(delta).all()) for delta in deltas.values())
     after = exam.scores(applied(net, deltas)) if finite else [math.nan]
-    why = verdict(before, after, recipe.margin_db)
+    why = verdict(before, after, recipe.margin_db, recipe.errors)
     base = replace(base, before=fmean(before))
     if lent is not None and earlier is not None:
         base = replace(base, like=earlier.scene)
@@ -255,15 +256,3 @@ def applied(net: nn.Module, deltas: Params) -> dict[str, Tensor]:
     """Return the parameters of `net` that have one of `deltas`, with it added."""
     own = dict(net.named_parameters())
     return {name: own[name].detach() + delta.to(own[name]) for name, delta in deltas.items()}
-
-
-def _triplets(
-    choice: Choice, scene: Scene, frame_at: Callable[[int], Tensor], recipe: Recipe
-) -> tuple[list[Triplets], list[Triplets]]:
-    """Return the support and the held-out triplets, without the damaged ones."""
-    middles = sorted([*choice.support, *choice.held_out])
-    found = gather(middles, frame_at, scene.times, recipe.crop_px, recipe.seed)
-    support, held_out = (
-        [found[middle] for middle in middles if middle in found] for middles in choice
-    )
-    return support, held_out

@@ -79,13 +79,13 @@ def phase(times: Sequence[Fraction], middle: int) -> float:
 
 
 def gather(
-    middles: Sequence[int],
+    choice: Choice,
     frame_at: Callable[[int], Tensor],
     times: Sequence[Fraction],
     crop_px: int,
     seed: int,
-) -> dict[int, Triplets]:
-    """Return the triplet around each of `middles` (rising), cropped; damaged ones are left out.
+) -> tuple[list[Triplets], list[Triplets]]:
+    """Return the chosen support and held-out triplets, cropped; damaged ones are left out.
 
     `frame_at(i)` is frame i as RGB `(1, 3, H, W)`, asked for once each, in rising order; at most
     three are held. Crops have sides of `crop_px`, in small films of a third of the picture's, so
@@ -93,7 +93,7 @@ def gather(
     """
     found: dict[int, Triplets] = {}
     held: dict[int, Tensor] = {}
-    for middle in middles:
+    for middle in sorted([*choice.support, *choice.held_out]):
         around = range(middle - 1, middle + 2)
         held = {i: held[i] if i in held else frame_at(i) for i in around}
         left, here, right = held.values()
@@ -109,7 +109,8 @@ def gather(
                 torch.tensor([phase(times, middle)], device=left.device),
                 MARGIN_PX if max(height, width) > side else 0,
             )
-    return found
+    support, held_out = ([found[i] for i in middles if i in found] for middles in choice)
+    return support, held_out
 
 
 def stack(triplets: Sequence[Triplets]) -> Triplets:
