@@ -13,8 +13,12 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-Planes = tuple[NDArray[np.unsignedinteger], ...]
+Plane = NDArray[np.unsignedinteger]
+Planes = tuple[Plane, ...]
 """Arrays (H, W), uint8 or little-endian uint16, in the order of the layout's raw pixel format."""
+
+# swscale rounds an alpha of 8 bits on its way from packed to planar RGB: this one stays packed.
+_PACKED, _GREEN_BLUE_RED_ALPHA = "rgba", (1, 2, 0, 3)
 
 FieldOrder = Literal["frames", "top", "bottom"]
 """Which field of a woven picture comes first; "frames" where every frame carries its own flag."""
@@ -26,7 +30,8 @@ class Layout:
 
     `pix_fmt` is ffmpeg's name. `model` "yuv" has planes Y, U, V; "gray" has Y; "rgb" has G, B, R
     (ffmpeg's planar order). `depth` is 8 to 16 bits; above 8 each sample is a uint16.
-    `chroma_x`, `chroma_y` are log2 of the chroma subsampling (4:2:0 is 1, 1).
+    `chroma_x`, `chroma_y` are log2 of the chroma subsampling (4:2:0 is 1, 1). With `alpha` one more
+    plane follows, of full size and range; colours are not multiplied by it.
     """
 
     pix_fmt: str
@@ -34,6 +39,7 @@ class Layout:
     depth: int = 8
     chroma_x: int = 0
     chroma_y: int = 0
+    alpha: bool = False
 
     @property
     def dtype(self) -> np.dtype[np.unsignedinteger]:
@@ -46,7 +52,7 @@ class Layout:
         if self.model == "gray":
             return (luma,)
         chroma = (-(-height >> self.chroma_y), -(-width >> self.chroma_x))
-        return (luma, chroma, chroma)
+        return (luma, chroma, chroma, luma) if self.alpha else (luma, chroma, chroma)
 
     def frame_bytes(self, width: int, height: int) -> int:
         """Bytes of one raw picture on the pipe."""
@@ -55,11 +61,23 @@ class Layout:
 
     def split(self, buffer: bytes | bytearray | memoryview, width: int, height: int) -> Planes:
         """Views of one raw picture's planes; `buffer` holds exactly `frame_bytes` bytes."""
+        if self.pix_fmt == _PACKED:
+            pixels = np.frombuffer(buffer, np.uint8).reshape(height, width, 4)
+            return tuple(np.ascontiguousarray(pixels[..., at]) for at in _GREEN_BLUE_RED_ALPHA)
         planes, offset = [], 0
         for h, w in self.plane_shapes(width, height):
             planes.append(np.frombuffer(buffer, self.dtype, h * w, offset).reshape(h, w))
             offset += h * w * self.dtype.itemsize
         return tuple(planes)
+
+    def packed(self, planes: Planes) -> Planes:
+        """The arrays whose bytes, one after the other, are the raw picture of `planes`."""
+        if self.pix_fmt != _PACKED:
+            return planes
+        pixels = np.empty((*planes[0].shape, 4), np.uint8)
+        for at, plane in zip(_GREEN_BLUE_RED_ALPHA, planes, strict=True):
+            pixels[..., at] = plane
+        return (pixels,)
 
 
 class Frame(NamedTuple):

@@ -30,7 +30,13 @@ from filmcli.timing import (
     segments,
     spell_rate,
 )
-from filmcli.video.encode import Encoding, check_encoding, default_encoding, output_pix_fmt
+from filmcli.video.encode import (
+    Encoding,
+    alpha_kept,
+    check_encoding,
+    default_encoding,
+    output_pix_fmt,
+)
 from filmcli.video.mux import read_tag
 from filmcli.video.probe import probe
 from filmcli.video.process import ffmpeg_version
@@ -129,6 +135,7 @@ def prepare(path: str, settings: Settings, source: str | None = None) -> Request
     # Pictures are cut out of segments that lose nothing.
     stills = settings.output is not None and is_stills(settings.output)
     encoding = Encoding("ffv1") if stills else _encoding(info, settings)
+    info = alpha_kept(info, encoding)
     weights = load(settings.weights)
     interpolator = _interpolator(info, weights, settings)
     key = fingerprint(path, _settings_of_key(settings, encoding, weights))

@@ -25,6 +25,8 @@ LAYOUTS = {
     "gbrp": Layout("gbrp", "rgb", 8),
     "gbrp10le": Layout("gbrp10le", "rgb", 10),
 }
+RGBA = Layout("rgba", "rgb", 8, alpha=True)
+YUVA = Layout("yuva420p10le", "yuv", 10, 1, 1, alpha=True)
 MATRICES = ("bt709", "smpte170m", "bt470bg", "bt2020nc", "smpte240m", "fcc", "ycgco", None)
 SITINGS = ("left", "center", "topleft", "top", "bottomleft", "bottom", None)
 
@@ -174,3 +176,31 @@ def test_batch_becomes_one_picture_each() -> None:
         for a, b in zip(before, after, strict=True):
             np.testing.assert_array_equal(a, b)
             assert b.dtype == layout.dtype
+
+
+@pytest.mark.parametrize("layout", [RGBA, YUVA], ids=lambda layout: layout.pix_fmt)
+def test_what_is_opaque_comes_back_and_what_is_not_seen_has_no_colour(layout: Layout) -> None:
+    planes = noise(layout, 16, 8)
+    planes[3][:] = (1 << layout.depth) - 1
+    back = there_and_back(planes, layout, Color())
+    assert all(map(np.array_equal, planes, back))
+    planes[3][:] = 0
+    back = there_and_back(planes, layout, Color())
+    assert not back[3].any()
+    assert rgb_of_planes(back, layout).abs().max() == 0
+    assert to_rgb(upload(planes, CPU), layout, Color()).abs().max() == 0
+
+
+def rgb_of_planes(planes: Planes, layout: Layout) -> torch.Tensor:
+    """RGB of the colours alone."""
+    bare = Layout(layout.pix_fmt, layout.model, layout.depth, layout.chroma_x, layout.chroma_y)
+    return to_rgb(upload(planes[:3], CPU), bare, Color())
+
+
+def test_half_seen_colours_come_back() -> None:
+    planes = noise(RGBA, 16, 8)
+    planes[3][:] = 128
+    assert all(map(np.array_equal, planes, there_and_back(planes, RGBA, Color())))
+    seen = to_rgb(upload(planes, CPU), RGBA, Color())
+    assert torch.allclose(seen[:, 3], torch.tensor(128 / 255))
+    assert torch.allclose(seen[0, 0], torch.from_numpy(planes[2] / 255 * 128 / 255).float())

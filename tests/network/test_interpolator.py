@@ -97,6 +97,20 @@ def test_agrees_with_the_network_called_plainly(size: tuple[int, int]) -> None:
         assert levels_apart(made, expected) <= 1
 
 
+@pytest.mark.parametrize("tile", [None, 192])
+def test_alpha_is_mixed_as_the_colour_is_and_what_is_opaque_stays_so(tile: int | None) -> None:
+    layout, size = Layout("rgba", "rgb", 8, alpha=True), (250, 40)
+    left, right = noise(layout, *size, 1), noise(layout, *size, 2)
+    still = Interpolator(weights(still=True), layout, Color(), *size, device="cpu", tile=tile)
+    (made,) = still.between(left, right, [Fraction(1, 4)])
+    assert np.abs(made[3] - (0.75 * left[3].astype(float) + 0.25 * right[3])).max() <= 0.51
+    for code in (0, 255):
+        left[3][:], right[3][:] = code, code
+        moving = Interpolator(weights(still=False), layout, Color(), *size, device="cpu", tile=tile)
+        (made,) = moving.between(left, right, [Fraction(1, 3)])
+        assert (made[3] == code).all()
+
+
 def test_features_of_a_frame_and_flows_of_an_interval_are_computed_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

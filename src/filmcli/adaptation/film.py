@@ -175,7 +175,7 @@ class FilmAdapter:
             if self._next > index:
                 device = next(self._net.parameters()).device
                 planes = upload(frame.planes, device)
-                return to_rgb(planes, self._info.layout, self._info.color)
+                return to_rgb(planes, self._info.layout, self._info.color)[:, :3]
         raise RenderError(
             f"The film ends before frame {index}.",
             "It gave more frames when it was surveyed.",

@@ -6,6 +6,9 @@ inverse of how it was brought up, so a still picture cannot flicker between kept
 For the same reason RGB is not clipped to [0, 1]: codes below black, above white and outside the
 RGB cube pass through, and only the final codes are clamped to what the sample type can hold.
 PQ and HLG are code values like any others: the network sees them as they are.
+
+Where there is alpha, RGB is multiplied by it, as seen before black: what lies unseen in transparent
+places must not bleed into what is made.
 """
 
 from __future__ import annotations
@@ -55,7 +58,7 @@ def upload(planes: Planes, device: torch.device) -> tuple[Tensor, ...]:
 
 def download(planes: Sequence[Tensor], layout: Layout) -> list[Planes]:
     """Return the pictures of a batch of code values `(B, 1, H, W)`, rounded to the nearest code."""
-    largest = (1 << layout.depth) - 1
+    largest = _largest(layout)
     whole = torch.uint8 if layout.depth == 8 else torch.int32
     arrays = [
         (plane + 0.5).floor().clamp(0, largest).to(whole)[:, 0].cpu().numpy().astype(layout.dtype)
@@ -67,8 +70,16 @@ def download(planes: Sequence[Tensor], layout: Layout) -> list[Planes]:
 def to_rgb(planes: Sequence[Tensor], layout: Layout, color: Color) -> Tensor:
     """Return float32 RGB `(B, 3, H, W)` of `planes`, code values `(B, 1, h, w)`.
 
-    Black is 0 and white 1; codes outside the nominal range go outside [0, 1].
+    Black is 0 and white 1; codes outside the nominal range go outside [0, 1]. With alpha it is
+    `(B, 4, H, W)`, alpha in [0, 1] last, and RGB is multiplied by it.
     """
+    if layout.alpha:
+        alpha = planes[3] / _largest(layout)
+        return torch.cat((_to_rgb(planes[:3], layout, color) * alpha, alpha), dim=1)
+    return _to_rgb(planes, layout, color)
+
+
+def _to_rgb(planes: Sequence[Tensor], layout: Layout, color: Color) -> Tensor:
     codes = _codes(layout, color)
     if layout.model == "rgb":
         green, blue, red = ((plane - codes.black) / codes.white_span for plane in planes)
@@ -92,7 +103,17 @@ def to_rgb(planes: Sequence[Tensor], layout: Layout, color: Color) -> Tensor:
 
 
 def from_rgb(rgb: Tensor, layout: Layout, color: Color) -> tuple[Tensor, ...]:
-    """Return code values `(B, 1, h, w)`, not yet rounded, of float32 `rgb` `(B, 3, H, W)`."""
+    """Return code values `(B, 1, h, w)`, not yet rounded, of float32 `rgb` as `to_rgb` gives it."""
+    if not layout.alpha:
+        return _from_rgb(rgb, layout, color)
+    seen, alpha = rgb[:, :3], rgb[:, 3:].clamp(0, 1)
+    # What rounds to fully transparent has no colour: black.
+    is_seen = alpha * _largest(layout) >= 0.5
+    straight = torch.where(is_seen, seen / alpha.where(is_seen, torch.ones_like(alpha)), 0.0)
+    return (*_from_rgb(straight, layout, color), alpha * _largest(layout))
+
+
+def _from_rgb(rgb: Tensor, layout: Layout, color: Color) -> tuple[Tensor, ...]:
     codes = _codes(layout, color)
     red, green, blue = rgb.chunk(3, dim=1)
     if layout.model == "rgb":
@@ -127,9 +148,13 @@ def matrix_shares(color: Color, height: int) -> tuple[float, float]:
     return _SHARES.get(color.matrix or default, _SHARES[default])
 
 
+def _largest(layout: Layout) -> int:
+    return (1 << layout.depth) - 1
+
+
 def _codes(layout: Layout, color: Color) -> _Codes:
     """Return the layout's code values; untagged YUV is of limited range, RGB and grey of full."""
-    unit, largest = float(1 << (layout.depth - 8)), float((1 << layout.depth) - 1)
+    unit, largest = float(1 << (layout.depth - 8)), float(_largest(layout))
     limited = color.range == "tv" or (color.range is None and layout.model == "yuv")
     if limited:
         return _Codes(16 * unit, 219 * unit, 128 * unit, 224 * unit)

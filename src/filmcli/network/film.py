@@ -126,6 +126,12 @@ class Film(nn.Module):
         flows = self.flows(left_pyramids, right_pyramids)
         return self.fuse(left_pyramids, right_pyramids, flows, phase)  # type: ignore[no-any-return]
 
+    def synthesize(
+        self, left: FramePyramids, right: FramePyramids, flows: FlowPyramids, phase: Tensor
+    ) -> Synthesis:
+        """Return what `fuse` does, and how it was made."""
+        return self.fuse.synthesize(left, right, flows, phase)
+
 
 class Stages(nn.Module):
     """Lets one `functional_call` reach any of a network's stages; parameters begin with "net."."""
@@ -135,5 +141,5 @@ class Stages(nn.Module):
         self.net = net
 
     def forward(self, stage: str, *inputs: Any) -> Any:
-        """Return what the stage of this name ("features", "flows", "fuse") makes of `inputs`."""
+        """Return what the stage of this name ("features", "flows" ...) makes of `inputs`."""
         return getattr(self.net, stage)(*inputs)

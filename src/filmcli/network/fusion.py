@@ -21,11 +21,19 @@ _GAIN = 10.0
 
 
 class Synthesis(NamedTuple):
-    """A made frame and the warped neighbours it was made of."""
+    """A made frame, the warped neighbours it was made of, and how they were fetched and mixed."""
 
     frame: Tensor  # (B, 3, H, W), not clamped
     warped_left: list[Tensor]  # (B, 3, H >> i, W >> i), finest level first
     warped_right: list[Tensor]
+    to_left: Tensor  # (B, 2, H, W), float32
+    to_right: Tensor
+    left_share: Tensor  # (B, 1, H or 1, W or 1) in 0..1
+
+    def carried(self, left: Tensor, right: Tensor) -> Tensor:
+        """Return what comes of two other planes `(B, C, H, W)` that move as the frames do."""
+        from_left, from_right = warp(left, self.to_left), warp(right, self.to_right)
+        return torch.lerp(from_right, from_left, self.left_share)
 
 
 class Fusion(nn.Module):
@@ -88,14 +96,20 @@ class Fusion(nn.Module):
             # 2 * (3 + C_i) + 4 channels, and the phase
             aligned.append([*from_left, *from_right, torch.cat(motion, dim=1)])
         out = self._decode(aligned, like=left.features[0])
+        to_left, to_right = flows.backward[0] * time, flows.forward[0] * (1 - time)
+        share = 1 - time
         if self.head == "blend":
             # The flows are anchored at the wrong frames; the decoder, which sees both sides,
             # can put them right.
             out = out.float().contiguous()  # plane by plane: a channel alone is then fast to take
-            to_left = flows.backward[0] * time + _GAIN * out[:, 4:6]
-            to_right = flows.forward[0] * (1 - time) + _GAIN * out[:, 6:8]
-            out = _blend(out, warp(left.images[0], to_left), warp(right.images[0], to_right), time)
-        return Synthesis(out, warped_left, warped_right)
+            to_left = to_left + _GAIN * out[:, 4:6]
+            to_right = to_right + _GAIN * out[:, 6:8]
+            # The logit of 1 - phase makes the fresh mask 1 - phase; the bound keeps it finite.
+            share = torch.sigmoid(_GAIN * out[:, :1] + torch.logit(1 - time, eps=1e-6))
+            part_of_left = warp(left.images[0], to_left).contiguous()
+            part_of_right = warp(right.images[0], to_right).contiguous()
+            out = torch.lerp(part_of_right, part_of_left, share) + out[:, 1:4]
+        return Synthesis(out, warped_left, warped_right, to_left, to_right, share)
 
     def _decode(self, aligned: list[list[Tensor]], like: Tensor) -> Tensor:
         net = _join(aligned[-1], like)
@@ -120,10 +134,3 @@ def _join(parts: list[Tensor], like: Tensor) -> Tensor:
     layout = torch.channels_last if is_last else torch.contiguous_format
     alike = [part.to(like.dtype).contiguous(memory_format=layout) for part in parts]
     return torch.cat(alike, dim=1)
-
-
-def _blend(out: Tensor, warped_left: Tensor, warped_right: Tensor, time: Tensor) -> Tensor:
-    """Return the picture of the "blend" head from `(B, 8, H, W)`: mask logit and residual first."""
-    # The logit of 1 - phase makes the fresh mask 1 - phase; the bound keeps it finite.
-    mask = torch.sigmoid(_GAIN * out[:, :1] + torch.logit(1 - time, eps=1e-6))
-    return torch.lerp(warped_right.contiguous(), warped_left.contiguous(), mask) + out[:, 1:4]

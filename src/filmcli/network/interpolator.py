@@ -2,6 +2,9 @@
 
 It owns device, precision, memory and tiles. A source frame's features are computed once for the
 two intervals it borders, the flows of an interval once for all its phases.
+
+Alpha goes where the network takes the colour from, and is mixed as that: the two cannot come apart,
+what is opaque on both sides stays so to the last bit, and the network does not run twice.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -20,7 +23,7 @@ from torch import Tensor
 from filmcli.errors import MachineError, RenderError, UsageError
 from filmcli.frames import Color, Layout, Planes
 from filmcli.network import color as colors
-from filmcli.network.film import CONFIGS, Film, FilmConfig, FramePyramids, Stages
+from filmcli.network.film import CONFIGS, Film, FilmConfig, FlowPyramids, FramePyramids, Stages
 from filmcli.network.machine import (
     choose_device,
     choose_precision,
@@ -39,14 +42,21 @@ Params = Mapping[str, Tensor]
 """Adapted parameters by name, in place of the network's own of these names."""
 
 
+class _Picture(NamedTuple):
+    """What is known of one picture, padded; `alpha` is `(1, 1, H, W)`, with 0 channels if none."""
+
+    pyramids: FramePyramids
+    alpha: Tensor
+
+
 @dataclass(frozen=True)
 class _Source:
-    """A source frame on the device; `pyramids` are of the whole picture, None when tiled."""
+    """A source frame on the device; `whole` is None when tiled. `rgb` may have alpha."""
 
     planes: Planes
     params: Params | None
     rgb: Tensor
-    pyramids: FramePyramids | None
+    whole: _Picture | None
 
 
 class Interpolator:
@@ -129,16 +139,16 @@ class Interpolator:
     def _rgb_between(
         self, left: Planes, right: Planes, phases: Sequence[Fraction], params: Params | None
     ) -> list[Tensor]:
-        """Return RGB `(1, 3, H, W)` float32 at each of `phases`, whole pictures."""
+        """Return RGB (and alpha) float32 `(1, 3|4, H, W)` at each of `phases`, whole pictures."""
         start, end = self._source(left, params), self._source(right, params)
         self._held = [start, end]
-        if start.pyramids and end.pyramids:
-            made = self._grow(start.pyramids, end.pyramids, phases, params)
+        if start.whole and end.whole:
+            made = self._grow(start.whole, end.whole, phases, params)
             return [made[phase][:, :, : self._height, : self._width] for phase in phases]
         canvases = {phase: torch.zeros_like(start.rgb) for phase in phases}
         for window in self._windows:
-            before = self._features(window.of(start.rgb), params)
-            after = self._features(window.of(end.rgb), params)
+            before = self._look(window.of(start.rgb), params)
+            after = self._look(window.of(end.rgb), params)
             made = self._grow(before, after, phases, params)
             share = weight(window, self._windows, self._device)
             for phase, canvas in canvases.items():
@@ -148,41 +158,57 @@ class Interpolator:
 
     def _grow(
         self,
-        left: FramePyramids,
-        right: FramePyramids,
+        left: _Picture,
+        right: _Picture,
         phases: Sequence[Fraction],
         params: Params | None,
     ) -> dict[Fraction, Tensor]:
-        """Return padded RGB by phase, by the midpoint tree's steps."""
+        """Return padded RGB (and alpha) by phase, by the midpoint tree's steps."""
         steps = midpoint_tree(phases, self._recursion)
         needed = {end for step in steps for end in (step.left, step.right)}
-        pyramids = {Fraction(0): left, Fraction(1): right}
+        pictures = {Fraction(0): left, Fraction(1): right}
         made = {}
         for ends, run in groupby(steps, key=lambda step: (step.left, step.right)):
-            neighbours = [pyramids[end] for end in ends]
-            flows = self._run("flows", params, *neighbours)
+            before, after = (pictures[end] for end in ends)
+            flows = self._run("flows", params, before.pyramids, after.pyramids)
             for step in run:
                 phase = torch.tensor([float(step.phase)], device=self._device)
-                frame = self._run("fuse", params, *neighbours, flows, phase).float()
+                frame = self._fuse(before, after, flows, phase, params)
                 made[step.target] = frame
                 if step.target in needed:
-                    pyramids[step.target] = self._run("features", params, frame)
+                    features = self._run("features", params, frame[:, :3])
+                    pictures[step.target] = _Picture(features, frame[:, 3:])
         return made
+
+    def _fuse(
+        self,
+        left: _Picture,
+        right: _Picture,
+        flows: FlowPyramids,
+        phase: Tensor,
+        params: Params | None,
+    ) -> Tensor:
+        """Return padded RGB (and alpha) at `phase` `(1,)` between two pictures."""
+        inputs = (left.pyramids, right.pyramids, flows, phase)
+        if not self._layout.alpha:
+            return self._run("fuse", params, *inputs).float()  # type: ignore[no-any-return]
+        made = self._run("synthesize", params, *inputs)
+        return torch.cat((made.frame.float(), made.carried(left.alpha, right.alpha)), dim=1)
 
     def _source(self, planes: Planes, params: Params | None) -> _Source:
         for held in self._held:
             if held.planes is planes and held.params is params:
                 return held
         rgb = colors.to_rgb(colors.upload(planes, self._device), self._layout, self._color)
-        whole = self._features(rgb, params) if len(self._windows) == 1 else None
+        whole = self._look(rgb, params) if len(self._windows) == 1 else None
         return _Source(planes, params, rgb, whole)
 
-    def _features(self, rgb: Tensor, params: Params | None) -> FramePyramids:
-        """Return the pyramids of RGB `(1, 3, H, W)`, padded to a size that suits the network."""
+    def _look(self, rgb: Tensor, params: Params | None) -> _Picture:
+        """Return what is known of RGB (and alpha), padded to a size that suits the network."""
         right, below = _padding(self._net.config, *rgb.shape[-2:])
         padded = F.pad(rgb, (0, right, 0, below), mode="replicate")
-        padded = padded.contiguous(memory_format=torch.channels_last)
-        return self._run("features", params, padded)  # type: ignore[no-any-return]
+        colors_only = padded[:, :3].contiguous(memory_format=torch.channels_last)
+        return _Picture(self._run("features", params, colors_only), padded[:, 3:])
 
     def _run(self, stage: str, params: Params | None, *inputs: Any) -> Any:
         if not params:

@@ -69,7 +69,7 @@ def decode(info: VideoInfo, first: int = 0, *, deinterlace: bool = True) -> Iter
         return _turned(_unwoven(info, _planar(info, film)), info.rotation)
 
     layout, width, height = info.layout, info.width, info.height
-    plan = plan_pixels(info.source_pix_fmt, info.rotation)
+    plan = plan_pixels(info.source_pix_fmt, info.rotation, layout.alpha)
     pix_fmt = plan.steps[-1] if plan.steps else info.source_pix_fmt
     size = layout.frame_bytes(width, height)
     for time, buffer in _pull(info, shape, pix_fmt, size, first):
@@ -182,7 +182,7 @@ def _film(info: VideoInfo, seek: Mapping[str, Any]) -> Any:
 def _planar(info: VideoInfo, film: Any) -> Any:
     lying = info.rotation in (90, 270)
     size = (info.height, info.width) if lying else (info.width, info.height)
-    plan = plan_pixels(info.source_pix_fmt, info.rotation)
+    plan = plan_pixels(info.source_pix_fmt, info.rotation, info.layout.alpha)
     # Full range stays full range: swscale takes only the yuvj names for it.
     keep = {"in_range": "pc", "out_range": "pc"} if info.source_pix_fmt[:4] == "yuvj" else {}
     for step in plan.steps or (info.source_pix_fmt,):

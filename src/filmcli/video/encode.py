@@ -21,8 +21,8 @@ import ffmpeg
 import numpy as np
 
 from filmcli.errors import MachineError, RenderError, UsageError
-from filmcli.frames import Color, Layout, Planes, VideoInfo
-from filmcli.video.pixels import EXACT_FLAGS, coded_color, color_words, layout_of
+from filmcli.frames import Color, Layout, Plane, Planes, VideoInfo
+from filmcli.video.pixels import EXACT_FLAGS, coded_color, color_words, layout_of, with_alpha
 from filmcli.video.process import Child, FileName, ask, command
 
 _ENCODERS = {
@@ -50,6 +50,9 @@ _FRAME_TAGS = {
     "color_range": "range",
 }
 _PACKED_RGB = ("rgb24", "bgr24", "bgr0", "rgb0", "0rgb", "0bgr")
+_PACKED_RGBA = ("bgra", "argb", "abgr")
+# Those whose alpha a segment holds: VP8's lies beside the coded pictures, and NUT has no qtrle.
+_ALPHA_ENCODERS = ("ffv1", "prores_ks", "png")
 _ANY_SIZE = ("ffv1", "prores", "utvideo", "huffyuv", "ffvhuff", "mpeg4", "libvpx", "libaom")
 _Y4M_FORMATS = "gray yuv420p yuv422p yuv444p gray10le gray12le gray16le " + " ".join(
     f"yuv{chroma}p{depth}le" for chroma in (420, 422, 444) for depth in (9, 10, 12, 14, 16)
@@ -84,6 +87,15 @@ def default_encoding(info: VideoInfo) -> Encoding:
     return Encoding("x265" if info.layout.depth > 8 or info.color.is_hdr else "x264")
 
 
+def alpha_kept(info: VideoInfo, encoding: Encoding) -> VideoInfo:
+    """The film with its alpha as one more plane if `encoding` holds that, else `info` itself."""
+    film = with_alpha(info)
+    if film is info or encoding.encoder not in _ALPHA_ENCODERS:
+        return info
+    coded = _coded_layout(output_pix_fmt(film, encoding)[0])
+    return film if coded is not None and coded.alpha else info
+
+
 def output_pix_fmt(info: VideoInfo, encoding: Encoding) -> tuple[str, str | None]:
     """The pixel format that is coded, and a notice if it (or the size) is not the source's."""
     layout = info.layout
@@ -105,7 +117,7 @@ def _nearest(layout: Layout, names: tuple[str, ...]) -> str:
 
     def cost(name: str) -> tuple[int, ...]:
         other = _coded_layout(name)
-        if other is None:
+        if other is None or other.alpha > layout.alpha:
             return (9,)
         recoded = layout.model != other.model
         lost_chroma = max(0, other.chroma_x - layout.chroma_x) + max(
@@ -117,7 +129,8 @@ def _nearest(layout: Layout, names: tuple[str, ...]) -> str:
         lost_depth = max(0, layout.depth - other.depth)
         spare = -other.chroma_x - other.chroma_y
         full = name.startswith("yuvj")
-        return (0, colorless, lost_depth, lost_chroma, recoded, other.depth, spare, full)
+        lost = (layout.alpha > other.alpha, colorless, lost_depth, lost_chroma)
+        return (*lost, recoded, other.depth, spare, full)
 
     return min(names, key=cost)
 
@@ -139,8 +152,8 @@ def _loss(layout: Layout, name: str) -> list[str]:
 
 def _coded_layout(name: str) -> Layout | None:
     """The layout of a format that an encoder takes; packed RGB holds what planar RGB does."""
-    if name in _PACKED_RGB:
-        return Layout(name, "rgb")
+    if name in (*_PACKED_RGB, *_PACKED_RGBA):
+        return Layout(name, "rgb", alpha=name in _PACKED_RGBA)
     return layout_of(name.replace("yuvj", "yuv"))
 
 
@@ -230,17 +243,15 @@ class _Writer:
     """Feeds planes to an encoding child; `close` must be called (or the `with` left) at the end."""
 
     def __init__(self, info: VideoInfo, size: tuple[int, int], args: list[str], **pipes: Any):
+        self._layout = info.layout
         self._shapes = info.layout.plane_shapes(*size)
-        self._dtype = info.layout.dtype
         self._child = Child(args, stdin=True, **pipes)
 
     def write(self, planes: Planes) -> None:
         """Code one picture; RenderError with the encoder's last words if it has stopped."""
-        for plane, shape in zip(planes, self._shapes, strict=True):
-            if plane.shape != shape:
-                (h, w), (height, width) = plane.shape, shape
-                plane = np.pad(plane, ((0, height - h), (0, width - w)), "edge")
-            self._child.write(np.ascontiguousarray(plane, self._dtype).data.cast("B"))
+        whole = tuple(map(_padded, planes, self._shapes))
+        for plane in self._layout.packed(whole):
+            self._child.write(np.ascontiguousarray(plane, self._layout.dtype).data.cast("B"))
 
     def close(self) -> None:
         """Wait until everything is written; RenderError if the encoder failed."""
@@ -266,6 +277,11 @@ class _Writer:
     def abandon(self) -> None:
         """Kill the encoder; what it wrote is of no use."""
         self._child.close()
+
+
+def _padded(plane: Plane, shape: tuple[int, int]) -> Plane:
+    below, right = shape[0] - plane.shape[0], shape[1] - plane.shape[1]
+    return np.pad(plane, ((0, below), (0, right)), "edge") if below or right else plane
 
 
 class SegmentWriter(_Writer):

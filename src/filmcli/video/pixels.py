@@ -9,6 +9,7 @@ film keeps the samples' meaning: its colour tags.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Literal, NamedTuple
 
 from filmcli.errors import InputError
@@ -37,6 +38,13 @@ _PACKED_RGB = {
     **dict.fromkeys(("x2rgb10", "x2bgr10"), ("rgb48le", 16)),
 }
 _LOSSY = ("xyz12", "x2rgb10", "x2bgr10")
+# Formats with alpha: the step before the layout that keeps it (None: straight), and that layout.
+_WITH_ALPHA = {
+    **dict.fromkeys(("rgba", "bgra", "argb", "abgr", "gbrap", "pal8", "ya8"), (None, "rgba")),
+    **dict.fromkeys(("rgba64", "bgra64"), (None, "gbrap16")),
+    "ya16": ("rgba64le", "gbrap16"),
+}
+_ALPHA_DROPPED = "the alpha channel is dropped"
 
 
 class PixelPlan(NamedTuple):
@@ -52,38 +60,53 @@ class PixelPlan(NamedTuple):
 
 
 def layout_of(pix_fmt: str) -> Layout | None:
-    """The Layout of a planar pixel format without alpha; None for any other."""
-    match = re.fullmatch(r"(?:yuv(420|422|444)p|(gray)|(gbrp))(9|10|12|14|16)?(le|be)?", pix_fmt)
-    if match is None or match[5] == "be":
+    """The Layout of a planar pixel format, or of rgba; None for any other."""
+    if pix_fmt == "rgba":
+        return Layout(pix_fmt, "rgb", alpha=True)
+    match = re.fullmatch(
+        r"(?:yuv(a?)(420|422|444)p|(gray)|gbr(a?)p)(9|10|12|14|16)?(le|be)?", pix_fmt
+    )
+    if match is None or match[6] == "be":
         return None
-    depth = int(match[4] or 8)
-    model: Literal["yuv", "gray", "rgb"] = "yuv" if match[1] else "gray" if match[2] else "rgb"
-    chroma_x, chroma_y = _CHROMA[match[1]] if match[1] else (0, 0)
-    return Layout(pix_fmt, model, depth, chroma_x, chroma_y)
+    depth = int(match[5] or 8)
+    model: Literal["yuv", "gray", "rgb"] = "yuv" if match[2] else "gray" if match[3] else "rgb"
+    chroma_x, chroma_y = _CHROMA[match[2]] if match[2] else (0, 0)
+    return Layout(pix_fmt, model, depth, chroma_x, chroma_y, bool(match[1] or match[4]))
 
 
-def plan_pixels(source: str, rotation: int = 0) -> PixelPlan:
+def with_alpha(info: VideoInfo) -> VideoInfo:
+    """The same film with its alpha as one more plane; `info` itself if it has none."""
+    if _ALPHA_DROPPED not in info.notices:
+        return info
+    plan = plan_pixels(info.source_pix_fmt, info.rotation, alpha=True)
+    others = tuple(notice for notice in info.notices if notice != _ALPHA_DROPPED)
+    return replace(info, layout=plan.layout, notices=others)
+
+
+def plan_pixels(source: str, rotation: int = 0, alpha: bool = False) -> PixelPlan:
     """The layout that holds the pixel format `source`; InputError if ffmpeg cannot unpack it.
 
     A quarter turn (`rotation` 90 or 270) makes 4:2:2 into 4:4:4: ffmpeg has no upright 4:2:2
-    lying on its side.
+    lying on its side. Without `alpha` that channel is left out, with a notice.
     """
     notices = []
     bare = re.sub(r"(le|be)$", "", source)
     full = bare.replace("yuvj", "yuv")
     match = re.fullmatch(r"yuv(a?)(410|411|420|422|440|444)p(\d*)", full)
     via: str | None = None
-    if match:
+    if alpha and bare in _WITH_ALPHA:
+        via, target = _WITH_ALPHA[bare]
+    elif match:
         chroma = _FINER.get(match[2], match[2])
         if chroma == "422" and rotation in (90, 270):
             chroma = "444"
-        target = f"yuv{chroma}p{match[3]}"
-        if match[1]:
-            notices.append("the alpha channel is dropped")
+        target = f"yuv{match[1] if alpha else ''}{chroma}p{match[3]}"
+        if match[1] and not alpha:
+            notices.append(_ALPHA_DROPPED)
     elif match := re.fullmatch(r"gbr(a?)p(\d*|f32)", bare):
-        target = f"gbrp{match[2].replace('f32', '16')}"
-        if match[1]:
-            notices.append("the alpha channel is dropped")
+        target = f"gbr{match[1] if alpha else ''}p{match[2].replace('f32', '16')}"
+        if match[1] and not alpha:
+            notices.append(_ALPHA_DROPPED)
         if match[2] == "f32":
             notices.append("float samples are rounded to 16 bits")
     elif match := re.fullmatch(r"gray(\d*|f32)", bare):
@@ -91,14 +114,14 @@ def plan_pixels(source: str, rotation: int = 0) -> PixelPlan:
     elif bare in ("ya8", "ya16", "monow", "monob"):
         target = "gray16" if bare == "ya16" else "gray"
         if bare.startswith("ya"):
-            notices.append("the alpha channel is dropped")
+            notices.append(_ALPHA_DROPPED)
     elif bare in _PACKED_YUV:
         target = _PACKED_YUV[bare]
     elif bare in _PACKED_RGB or bare.startswith("bayer_"):
         via, depth = _PACKED_RGB.get(bare, ("rgb48le", 16) if "16" in bare else ("rgb24", 8))
         target = "gbrp" if depth == 8 else f"gbrp{depth}"
-        if bare in ("argb", "rgba", "abgr", "bgra", "rgba64", "bgra64"):
-            notices.append("the alpha channel is dropped")
+        if bare in _WITH_ALPHA and bare != "pal8":
+            notices.append(_ALPHA_DROPPED)
     else:
         raise InputError(
             f"Pictures of pixel format {source} cannot be read.",

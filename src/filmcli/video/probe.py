@@ -148,7 +148,7 @@ def _describe(
         interlaced=fields.woven,
         hdr_side_data=_hdr(side_data),
         streams=streams,
-        notices=(*pixels.notices, *_dynamic_hdr(side_data)),
+        notices=(*pixels.notices, *_dynamic_hdr(side_data), *_alpha_beside(raw)),
         field_order=fields.order,
         telecine_start=begun * Fraction(raw["time_base"]) if is_film else None,
     )
@@ -354,6 +354,12 @@ def _hdr(side_data: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, str], ...]:
         elif kind == "Content light level metadata":
             found["max-cll"] = f"{item['max_content']},{item['max_average']}"
     return tuple(found.items())
+
+
+def _alpha_beside(raw: Mapping[str, Any]) -> tuple[str, ...]:
+    """VP8 and VP9 keep alpha in a film of its own that ffmpeg's decoders do not show."""
+    tags = {key.lower(): value for key, value in raw.get("tags", {}).items()}
+    return ("its alpha lies beside the pictures and is dropped",) * (tags.get("alpha_mode") == "1")
 
 
 def _dynamic_hdr(side_data: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:

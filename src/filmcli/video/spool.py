@@ -32,8 +32,12 @@ _CHUNK_BYTES = 1 << 20
 _SAFE = {"max_pixels": MAX_PIXELS}
 _LOSSLESS = {"vcodec": "ffv1", "level": 3, "g": 1, "slicecrc": 1, "fps_mode": "passthrough"}
 _EXACT = {"fflags": "+bitexact", "flags": "bitexact", "format": "matroska"}
-# What FFV1 codes as it is, alpha included, and plan_pixels would take apart.
-_WHOLE = {"rgba": "bgra", "bgra": "bgra", "rgba64": "rgba64le", "ya8": "ya8"}
+# What FFV1 codes with its alpha, without a sample changed, and plan_pixels would take apart.
+_WHOLE = {
+    **dict.fromkeys(("rgba", "bgra", "argb", "abgr", "gbrap", "pal8"), "bgra"),
+    **dict.fromkeys(("rgba64", "ya16"), "rgba64le"),
+    "ya8": "ya8",
+}
 _SHOWN = re.compile(r"Parsed_showinfo_0 .* pts: *(\d+) .* fmt:(\S+) .* s:(\d+x\d+) ")
 
 
@@ -148,7 +152,7 @@ def _pix_fmt(link: str, picture: str) -> str:
 def _codable(film: Any, pix_fmt: str) -> Any:
     """Filters that bring pictures into a format that FFV1 codes, without changing a sample."""
     bare = re.sub(r"(le|be)$", "", pix_fmt)
-    plan = plan_pixels(pix_fmt)
+    plan = plan_pixels(pix_fmt, alpha=True)
     planar = plan.layout.pix_fmt
     steps = [*plan.steps, "bgr0"] if planar == "gbrp" else list(plan.steps or [planar])
     keep = {"in_range": "pc", "out_range": "pc"} if pix_fmt.startswith("yuvj") else {}

@@ -109,6 +109,7 @@ def _colored(film: Any, info: VideoInfo) -> Any:
     """The pictures in the RGB or grey that PNG knows, of no less depth."""
     layout = info.layout
     deep = layout.depth > 8
+    packed = "rgba" if layout.alpha else "rgb"
     if layout.model == "gray":
         full = {"in_range": info.color.range or "tv", "out_range": "pc"}
         return film.filter("scale", flags=EXACT_FLAGS, **full).filter(
@@ -121,7 +122,9 @@ def _colored(film: Any, info: VideoInfo) -> Any:
         matrix = re.sub("bt2020.*", "bt2020", matrix)
         words = {"flags": _SMOOTH_FLAGS, "in_color_matrix": matrix,
                  "in_range": info.color.range or "tv"}  # fmt: skip
-    return film.filter("scale", **words).filter("format", "rgb48be" if deep else "rgb24")
+    return film.filter("scale", **words).filter(
+        "format", f"{packed}{16 * len(packed)}be" if deep else ("rgba" if layout.alpha else "rgb24")
+    )
 
 
 def _run(output: Any, segments: Sequence[tuple[str, int]], rate: Fraction, folder: str) -> None:
