@@ -139,3 +139,35 @@ def test_what_is_no_film_on_standard_input(
     assert done.returncode == code
     assert said in done.stderr.decode() and b"Traceback" not in done.stderr
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["--fps", "nonsense"], 2, "frame rate"),
+        (["--in-fps", "2x"], 2, "--in-fps"),
+        (["--start", "2", "--end", "1"], 2, "--end"),
+        (["--codec", "nonesuch"], 5, "no encoder"),
+        (["--device", "abacus"], 2, "abacus"),
+        (["--weights", "nonesuch"], 5, "no weights"),
+        (["-o", "no/such/folder.mkv"], 5, "no folder"),
+        (["-o", "film.doc"], 2, "cannot be written"),
+    ],
+)
+def test_options_are_checked_before_pictures_are_read(
+    tmp_path: Path, words: list[str], code: int, said: str
+) -> None:
+    (tmp_path / "shot").mkdir()
+    for number in (1, 2):
+        (tmp_path / "shot" / f"{number}.png").write_bytes(b"no picture")
+    done = subprocess.run([*FILMCLI, "upsample", "shot", *words], cwd=tmp_path, text=True,
+                          capture_output=True, check=False)  # fmt: skip
+    assert (done.returncode, said in done.stderr) == (code, True), done.stderr
+    assert os.listdir(tmp_path) == ["shot"]
+
+
+def test_a_work_folder_is_made_for_pictures_too(tmp_path: Path) -> None:
+    folder = pictures(tmp_path / "shot", "%d.png", "rgb24", count=2)
+    work, output = tmp_path / "new" / "work", tmp_path / "out.mkv"
+    upsample(str(folder), Settings(fps="1x", work_dir=str(work), output=str(output)))
+    assert output.exists()

@@ -68,18 +68,29 @@ def check_output(source: str, output: str, overwrite: bool) -> None:
 
     Raises UsageError, MachineError or OutputExistsError.
     """
+    if os.path.exists(output) and os.path.samefile(source, output):
+        raise UsageError(
+            f"{output} is the input itself",
+            "the input is never replaced",
+            "name another output with -o",
+        )
+    check_place(output)
+    if os.path.lexists(output) and not overwrite:
+        raise OutputExistsError(
+            f"{output} exists already",
+            "it was not made by this command with these settings",
+            "replace it with -y, or name another output with -o",
+        )
+
+
+def check_place(output: str) -> None:
+    """Refuse an output that is a folder (UsageError) or lies in no writable one (MachineError)."""
     folder = os.path.dirname(output) or "."
     if not os.path.isdir(folder):
         raise MachineError(
             f"cannot write {output}",
             f"there is no folder {folder}",
             f"create it: mkdir -p {folder}",
-        )
-    if os.path.exists(output) and os.path.samefile(source, output):
-        raise UsageError(
-            f"{output} is the input itself",
-            "the input is never replaced",
-            "name another output with -o",
         )
     if os.path.isdir(output):
         raise UsageError(f"cannot write {output}", "it is a folder", "name a file with -o")
@@ -88,12 +99,6 @@ def check_output(source: str, output: str, overwrite: bool) -> None:
             f"cannot write {output}",
             f"no permission to create files in {folder}",
             "choose another folder with -o",
-        )
-    if os.path.lexists(output) and not overwrite:
-        raise OutputExistsError(
-            f"{output} exists already",
-            "it was not made by this command with these settings",
-            "replace it with -y, or name another output with -o",
         )
 
 

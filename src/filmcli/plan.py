@@ -19,8 +19,9 @@ from filmcli.adaptation.scene import Scene, scenes_of
 from filmcli.errors import OutputExistsError, UsageError
 from filmcli.firstpass import FirstPass, first_pass, read_spelled
 from filmcli.frames import Span, VideoInfo
-from filmcli.job import check_output, fingerprint, output_path, recall, unfinished
+from filmcli.job import check_output, check_place, fingerprint, output_path, recall, unfinished
 from filmcli.network.interpolator import Interpolator
+from filmcli.network.machine import choose_device, choose_precision
 from filmcli.network.weights import Weights, load
 from filmcli.timing import (
     Rate,
@@ -35,6 +36,7 @@ from filmcli.video.encode import (
     alpha_kept,
     check_encoding,
     default_encoding,
+    encoder_help,
     output_pix_fmt,
 )
 from filmcli.video.mux import read_tag
@@ -42,7 +44,7 @@ from filmcli.video.probe import probe
 from filmcli.video.process import ffmpeg_version
 from filmcli.video.sequence import film_name, is_pattern, present
 from filmcli.video.stills import is_stills, plan_stills
-from filmcli.video.streams import StreamPlan, plan_streams
+from filmcli.video.streams import StreamPlan, check_container, plan_streams
 
 _AROUND_SECONDS = 2
 
@@ -120,17 +122,35 @@ class Request:
     finished: bool
 
 
+def check_asked(source: str, settings: Settings) -> None:
+    """Check what can be before anything is known of the film but its name; raises what fits."""
+    rate = _rate(settings)
+    _span(settings)
+    load(settings.weights)
+    choose_precision(settings.precision, choose_device(settings.device))
+    if settings.codec:
+        encoder_help(Encoding(settings.codec).encoder)
+    if settings.output == "-":
+        return
+    output = output_path(film_name(source), _label(rate, settings), settings.output)
+    check_place(output)
+    if not is_stills(output):
+        check_container(os.path.splitext(output)[1])
+
+
+def _rate(settings: Settings) -> Rate:
+    if settings.fps:
+        return parse_rate(settings.fps)
+    return Rate(Fraction(1 if settings.slow else 2), True)
+
+
 def prepare(path: str, settings: Settings, source: str | None = None) -> Request:
     """Check everything that is cheap to check; nothing is written, no frame is decoded.
 
     `source` is what the user named if that is not the film file `path` itself.
     """
     source = source or path
-    rate = (
-        parse_rate(settings.fps)
-        if settings.fps
-        else Rate(Fraction(1 if settings.slow else 2), True)
-    )
+    rate = _rate(settings)
     info = replace(_both_fields(probe(path), rate, settings), span=_span_read(settings))
     # Pictures are cut out of segments that lose nothing.
     stills = settings.output is not None and is_stills(settings.output)

@@ -24,14 +24,14 @@ from filmcli.adaptation.store import adapted_path, find, key_facts
 from filmcli.firstpass import Surveying, distinct_frames
 from filmcli.frames import Frame, Planes
 from filmcli.job import Job, clear_up, fingerprint, open_job
-from filmcli.plan import Plan, Request, Settings, make_plan, prepare
+from filmcli.plan import Plan, Request, Settings, check_asked, make_plan, prepare
 from filmcli.prefetch import prefetch
 from filmcli.render import Reel, render
-from filmcli.timing import parse_rate, source_span
+from filmcli.timing import source_span
 from filmcli.video.encode import SEGMENT_SUFFIX, SegmentWriter, StreamWriter
 from filmcli.video.mux import join, verify, verify_count
 from filmcli.video.sequence import is_pattern, present
-from filmcli.video.spool import as_film
+from filmcli.video.spool import as_film, shown_rate
 from filmcli.video.stills import final_names, is_stills, write_animation, write_numbered
 
 _DECODED_AHEAD = 4  # frames; the decoder's own threads keep more inside ffmpeg
@@ -74,7 +74,10 @@ def upsample(path: str, settings: Settings | None = None, report: Report | None 
     nothing stands under the output's name that was not there before.
     """
     settings, report = settings or Settings(), report or (lambda _: None)
-    with as_film(path, parse_rate(settings.in_fps).value, settings.work_dir) as film:
+    rate = shown_rate(settings.in_fps)
+    if not os.path.isfile(path):  # reading a pipe or a folder takes long: what can fail comes first
+        check_asked(path, settings)
+    with as_film(path, rate, settings.work_dir) as film:
         return _upsample(path, film, settings, report)
 
 

@@ -15,7 +15,7 @@ from filmcli.cli import options
 from filmcli.cli.console import clock, library_warnings, printable, show_error, show_warning
 from filmcli.cli.inputs import films
 from filmcli.errors import FilmcliError
-from filmcli.timing import parse_rate, spell_rate
+from filmcli.timing import spell_rate
 
 if TYPE_CHECKING:
     from filmcli.frames import StreamInfo, VideoInfo
@@ -42,14 +42,14 @@ def probe(inputs: tuple[str, ...], scenes: bool, cuts: str, in_fps: str, as_json
     filmcli probe in.mp4 --scenes                  where the scenes change, everything counted
     filmcli probe in.mp4 --scenes --json > cuts    edit it; filmcli upsample in.mp4 --cuts cuts
     """
-    from filmcli.video.spool import as_film
+    from filmcli.video.spool import as_film, shown_rate
 
     paths = [path for path, _ in films(inputs, None)]
     code = 0
     with library_warnings():
         for path in paths:
             try:
-                with as_film(path, parse_rate(in_fps).value) as film:
+                with as_film(path, shown_rate(in_fps)) as film:
                     found = _examine(film, cuts if scenes else None)
             except FilmcliError as failure:
                 code = failure.exit_code if len(paths) == 1 else 1

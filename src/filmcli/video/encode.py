@@ -158,7 +158,8 @@ def _coded_layout(name: str) -> Layout | None:
 
 
 @lru_cache
-def _encoder_help(encoder: str) -> str:
+def encoder_help(encoder: str) -> str:
+    """What ffmpeg says of an encoder; MachineError if it has none of that name."""
     words = ask(["ffmpeg", "-hide_banner", "-h", f"encoder={encoder}"]).stdout.decode()
     if not words.startswith("Encoder"):
         raise MachineError(
@@ -170,7 +171,7 @@ def _encoder_help(encoder: str) -> str:
 
 
 def _pix_fmts(encoder: str) -> tuple[str, ...]:
-    match = re.search(r"Supported pixel formats: (.*)", _encoder_help(encoder))
+    match = re.search(r"Supported pixel formats: (.*)", encoder_help(encoder))
     return tuple(match[1].split()) if match else ()
 
 
@@ -352,7 +353,7 @@ def check_encoding(info: VideoInfo, encoding: Encoding, rate: Fraction, output: 
     Raises MachineError or UsageError if the encoder is missing, refuses them, or if a file like
     `output` cannot hold its codec; well under a second for x264 at 1080p.
     """
-    help_words = _encoder_help(encoding.encoder)
+    help_words = encoder_help(encoding.encoder)
     for option, value in (("crf", encoding.crf), ("preset", encoding.preset)):
         if value is not None and not re.search(rf"^ +-(cq|{option}) ", help_words, re.MULTILINE):
             raise UsageError(

@@ -19,6 +19,7 @@ from typing import Any
 import ffmpeg
 
 from filmcli.errors import InputError, RenderError, UsageError
+from filmcli.timing import parse_rate
 from filmcli.video.pixels import EXACT_FLAGS, plan_pixels
 from filmcli.video.probe import MAX_PIXELS
 from filmcli.video.process import Child, FileName, ask, command
@@ -41,6 +42,15 @@ _WHOLE = {
 _SHOWN = re.compile(r"Parsed_showinfo_0 .* pts: *(\d+) .* fmt:(\S+) .* s:(\d+x\d+) ")
 
 
+def shown_rate(text: str) -> Fraction:
+    """Read how many pictures of a sequence are shown a second; UsageError for a multiple."""
+    rate = parse_rate(text)
+    if rate.relative:
+        raise UsageError(f"--in-fps {text} makes no sense", "pictures have no rate of their own",
+                         "give pictures a second, as 24 or 23.976")  # fmt: skip
+    return rate.value
+
+
 @contextlib.contextmanager
 def as_film(path: str, rate: Fraction, folder: str | None = None) -> Iterator[str]:
     """Give the path of a film file that shows what `path` names, for as long as the `with` lasts.
@@ -49,6 +59,8 @@ def as_film(path: str, rate: Fraction, folder: str | None = None) -> Iterator[st
     or pattern of pictures, `rate` of which are shown a second. What must be laid down lies in
     `folder`, or where temporary files go. Raises UsageError or InputError for what is no film.
     """
+    if folder:
+        os.makedirs(folder, exist_ok=True)
     if path == STANDARD_INPUT:
         head = _first_bytes()
         with _nameless(folder) as film:

@@ -66,7 +66,7 @@ def plan_streams(
     other timed streams are dropped. Raises UsageError if the ending is not one of CONTAINERS.
     """
     extension = os.path.splitext(output)[1]
-    _check_container(extension)
+    check_container(extension)
     others = [s for s in info.streams if s.index != info.stream.index]
     carried, notices = [], []
     trusting = stretch == 1 and _takes(info, extension, [Carried(s, "copy") for s in others])
@@ -92,7 +92,8 @@ def plan_streams(
     return StreamPlan(tuple(carried), tuple(notices), stretch, expected)
 
 
-def _check_container(extension: str) -> None:
+def check_container(extension: str) -> None:
+    """UsageError if files that end in `extension` cannot be written."""
     if extension.lower() not in CONTAINERS:
         raise UsageError(
             f"A file that ends in {extension or 'nothing'} cannot be written.",
