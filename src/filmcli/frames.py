@@ -137,7 +137,8 @@ class VideoInfo:
     tells. `start_time` is the container's start, from which all decoded times are counted.
     Of an `interlaced` film `both_fields` makes two pictures a frame, each at its own time, instead
     of one. If it is cinema film that was spread over fields (3:2 pulldown), `telecine_start` is
-    where its first picture stands in the file, and its own pictures are put together again.
+    where its first picture stands in the file, and its own pictures are put together again;
+    `pulldown_kept` says in words why that is not done though pulldown was seen.
     Where there is a `span`, nothing else of the film is shown.
     """
 
@@ -162,4 +163,5 @@ class VideoInfo:
     field_order: FieldOrder = "frames"
     both_fields: bool = False
     telecine_start: Fraction | None = None
+    pulldown_kept: str | None = None
     span: Span | None = None

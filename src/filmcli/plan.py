@@ -357,7 +357,8 @@ def _deinterlaced_words(info: VideoInfo) -> str:
     if info.telecine_start is not None:
         return "cinema film on video (telecine): its own 23.976 fps are put together again"
     each = "every field becomes a picture" if info.both_fields else "two fields become a picture"
-    return f"interlaced: it is deinterlaced first, {each}"
+    kept = f"; 3:2 pulldown is not undone: {info.pulldown_kept}" if info.pulldown_kept else ""
+    return f"interlaced: it is deinterlaced first, {each}{kept}"
 
 
 def _interpolator(info: VideoInfo, weights: Weights, settings: Settings) -> Interpolator:

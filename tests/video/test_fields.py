@@ -126,6 +126,17 @@ def joined(path: Path, parts: Sequence[str]) -> str:
     return str(path)
 
 
+def test_pulldown_that_is_kept_is_said_with_its_reason(folder: Path) -> None:
+    film, video = str(folder / "film.mkv"), str(folder / "video.mkv")
+    ffmpeg("-i", film, "-pix_fmt", "yuv420p10le", "-vf", "setfield=tff", "-c:v", "ffv1",
+           "-flags", "+ilme+ildct", "-field_order", "tt", folder / "deep.mkv")  # fmt: skip
+    mixed = joined(folder / "mixed.mkv", [film, *[video] * 3])
+    for path, why in ((folder / "deep.mkv", "8 bits only"), (Path(mixed), "only a part")):
+        notice = planned(path, fps="2x").notices[-1]
+        assert "3:2 pulldown is not undone" in notice and why in notice
+    assert probe(video).pulldown_kept is None and probe(film).pulldown_kept is None
+
+
 def test_a_still_beginning_does_not_hide_that_pictures_are_whole(folder: Path) -> None:
     still = write(folder / "still.mkv", np.repeat(pan(1), 125, axis=0), 25, "")
     moving = [str(folder / "psf.mkv")] * 28

@@ -41,6 +41,7 @@ _UNKNOWN = ("unknown", "unspecified", "reserved", "N/A", None)
 _HEADER_LIMIT_SECONDS = 60.0
 _LONG_SECONDS = 30.0  # from here on fields are looked at in three places
 _FILM_PERCENT = 15  # of the fields of pure pulldown 20 % are repeated top ones
+_PART_PERCENT = 3  # true video has none
 
 _Kind = Literal["video", "audio", "subtitle", "data", "attachment"]
 
@@ -128,7 +129,8 @@ def _describe(
     duration = _duration(report["format"], raw)
     fields = _fields(path, raw, frames, duration)
     # What puts film together again knows 8-bit YUV only.
-    is_film = fields.film and pixels.layout.model == "yuv" and pixels.layout.depth == 8
+    is_known = pixels.layout.model == "yuv" and pixels.layout.depth == 8
+    kept = "only a part of the film has it" if is_known else "that is done for YUV of 8 bits only"
     begun = shown.get("pts", shown.get("best_effort_timestamp", 0))
     return VideoInfo(
         path=path,
@@ -150,7 +152,8 @@ def _describe(
         streams=streams,
         notices=(*pixels.notices, *_dynamic_hdr(side_data), *_alpha_beside(raw)),
         field_order=fields.order,
-        telecine_start=begun * Fraction(raw["time_base"]) if is_film else None,
+        telecine_start=begun * Fraction(raw["time_base"]) if fields.film and is_known else None,
+        pulldown_kept=kept if fields.pulldown and not (fields.film and is_known) else None,
     )
 
 
@@ -296,11 +299,15 @@ def _color(raw: Mapping[str, Any], shown: Mapping[str, Any], model: str) -> Colo
 
 
 class _Fields(NamedTuple):
-    """Whether pictures are woven from two fields, in which order, and whether these are film."""
+    """Whether pictures are woven from two fields, in which order, and whether these are film.
+
+    `pulldown` is true where at least a part is film.
+    """
 
     woven: bool = False
     order: FieldOrder = "frames"
     film: bool = False
+    pulldown: bool = False
 
 
 def _fields(
@@ -322,9 +329,11 @@ def _fields(
     is_video_rate = abs(rate * 1001 / 30000 - 1) < Fraction(1, 100)
     # Of ten fields of pulldown one top and one bottom repeat the one before. True video has none,
     # and a film that is only in parts pulldown is better off with all its fields.
-    is_film = is_video_rate and min(top, bottom) * 100 >= all_of * _FILM_PERCENT
+    repeated = min(top, bottom) * 100 if is_video_rate else 0
+    is_film = bool(repeated) and repeated >= all_of * _FILM_PERCENT
+    in_part = bool(repeated) and repeated >= all_of * _PART_PERCENT
     # Pictures that stand still tell nothing: then the claim is believed.
-    return _Fields(is_film or combed >= whole, order, is_film)
+    return _Fields(is_film or combed >= whole, order, is_film, in_part)
 
 
 def _look_for_combs(path: str, index: int, place: float) -> tuple[int, int, int, int, int]:
