@@ -43,7 +43,7 @@ from filmcli.video.mux import read_tag
 from filmcli.video.probe import probe
 from filmcli.video.process import ffmpeg_version
 from filmcli.video.sequence import film_name, is_pattern, present
-from filmcli.video.stills import is_stills, plan_stills
+from filmcli.video.stills import is_marked, is_stills, plan_stills
 from filmcli.video.streams import StreamPlan, check_container, plan_streams
 
 _AROUND_SECONDS = 2
@@ -166,7 +166,7 @@ def prepare(path: str, settings: Settings, source: str | None = None) -> Request
         return request
     output = output_path(film_name(source), _label(rate, settings), settings.output)
     request = replace(request, output=output)
-    if os.path.isfile(output) and not settings.overwrite and read_tag(output) == key:
+    if not settings.overwrite and _is_made(output, key):
         return replace(request, finished=True)
     check_output(path, output, settings.overwrite)
     if is_stills(output):
@@ -174,6 +174,13 @@ def prepare(path: str, settings: Settings, source: str | None = None) -> Request
     streams = plan_streams(info, output, stretch=settings.slow or Fraction(1), audio=settings.audio)
     check_encoding(info, encoding, rate.of(info.rate or Fraction(25)), output)
     return replace(request, streams=streams)
+
+
+def _is_made(output: str, key: str) -> bool:
+    """True if what stands there was made by this command, whole."""
+    if is_stills(output):
+        return is_marked(output, key)
+    return os.path.isfile(output) and read_tag(output) == key
 
 
 def _both_fields(info: VideoInfo, rate: Rate, settings: Settings) -> VideoInfo:

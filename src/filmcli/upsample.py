@@ -32,7 +32,7 @@ from filmcli.video.encode import SEGMENT_SUFFIX, SegmentWriter, StreamWriter
 from filmcli.video.mux import join, verify, verify_count
 from filmcli.video.sequence import is_pattern, present
 from filmcli.video.spool import as_film, shown_rate
-from filmcli.video.stills import final_names, is_stills, write_animation, write_numbered
+from filmcli.video.stills import final_names, is_stills, mark, write_animation, write_numbered
 
 _DECODED_AHEAD = 4  # frames; the decoder's own threads keep more inside ffmpeg
 
@@ -134,12 +134,14 @@ def _make_stills(request: Request, plan: Plan, job: Job, parts: list[tuple[str, 
     rate, count = plan.timeline.rate, plan.timeline.count
     if is_pattern(job.output):
         made = write_numbered(parts, request.info, rate, job.folder)
+        mark(made[0], job.key, count)
         names = final_names(job.output, count)
         job.publish_pictures(made, names)
         for older in set(present(job.output)).difference(names):  # replacing them was asked for
             os.unlink(older)
         return
     write_animation(parts, request.info, rate, job.temporary)
+    mark(job.temporary, job.key, count)
     verify_count(job.temporary, count)
     job.publish(request.settings.overwrite)
 

@@ -12,6 +12,7 @@ import pytest
 from filmcli.errors import OutputExistsError, UsageError
 from filmcli.plan import Settings
 from filmcli.upsample import upsample
+from filmcli.video.animation import plays
 from tests.clips import add_sound, ffmpeg, ffprobe, pattern
 
 
@@ -79,6 +80,46 @@ def test_a_gif_keeps_times_and_nearly_the_colours(tmp_path: Path) -> None:
     assert any("1 audio" in notice for plan in plans for notice in getattr(plan, "notices", ()))
 
 
+@pytest.mark.parametrize("name", ["%02d.png", "out.gif", "out.apng"])
+def test_the_same_command_again_finds_its_work_done(tmp_path: Path, name: str) -> None:
+    source = lossless(tmp_path / "in.mkv", "bgr0", 0.25)
+    output = tmp_path / "out" / name
+    output.parent.mkdir()
+    asked = Settings(fps="1x", output=str(output))
+    assert not upsample(source, asked).skipped
+    before = {path: path.read_bytes() for path in output.parent.iterdir()}
+    assert upsample(source, asked).skipped
+    assert {path: path.read_bytes() for path in output.parent.iterdir()} == before
+    with pytest.raises(OutputExistsError):
+        upsample(source, Settings(fps="1x", end=Fraction(1, 8), output=str(output)))
+    if name == "%02d.png":  # one that is gone, or one too many, is not what was made
+        (output.parent / "07.png").write_bytes(b"")
+        with pytest.raises(OutputExistsError):
+            upsample(source, asked)
+
+
+def test_transport_streams_do_not_tell_who_made_them(tmp_path: Path) -> None:
+    source, output = lossless(tmp_path / "in.mkv", "yuv420p", 0.25), tmp_path / "out.ts"
+    asked = Settings(fps="1x", output=str(output))
+    upsample(source, asked)
+    with pytest.raises(OutputExistsError):
+        upsample(source, asked)
+
+
+@pytest.mark.parametrize("times", [0, 1, 3])
+def test_animations_play_as_often_as_their_source(tmp_path: Path, times: int) -> None:
+    film = lossless(tmp_path / "film.mkv", "bgr0", 0.25, rate="10")
+    gif, apng = tmp_path / "in.gif", tmp_path / "in.apng"
+    ffmpeg("-i", film, "-loop", str({0: 0, 1: -1}.get(times, times - 1)), gif)
+    ffmpeg("-i", film, "-plays", str(times), apng)
+    assert plays(str(gif)) == plays(str(apng)) == times
+    assert plays(film) == 0
+    outputs = [tmp_path / "out.apng", tmp_path / "out.gif"]
+    for source, output in zip((gif, apng), outputs, strict=True):
+        upsample(str(source), Settings(fps="1x", output=str(output)))
+        assert plays(str(output)) == times
+
+
 def rgb(path: str | Path) -> bytes:
     return ffmpeg(
         "-i", path, "-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", "rgb24", "-"
@@ -103,6 +144,7 @@ def test_a_gif_is_smoothed_at_its_own_delays(tmp_path: Path) -> None:
     [
         ("out.gif", {"fps": "60"}, "GIF cannot"),
         ("%d.jpg", {}, "cannot be written"),
+        ("out.webp", {}, "cannot be written"),
         ("out.apng", {"codec": "x264"}, "no words for an encoder"),
     ],
 )

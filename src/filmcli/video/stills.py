@@ -16,6 +16,7 @@ import ffmpeg
 
 from filmcli.errors import UsageError, VerifyError
 from filmcli.frames import VideoInfo
+from filmcli.video.animation import plays, read_mark, write_mark
 from filmcli.video.mux import concat_script
 from filmcli.video.pixels import EXACT_FLAGS
 from filmcli.video.process import Child, FileName, command
@@ -72,13 +73,14 @@ def write_numbered(
 def write_animation(
     segments: Sequence[tuple[str, int]], info: VideoInfo, rate: Fraction, output: str
 ) -> None:
-    """Write the GIF or APNG `output` from `segments`, which loops for ever."""
+    """Write the GIF or APNG `output` from `segments`; it plays as often as its source does."""
+    times = plays(info.path)
     folder = os.path.dirname(os.path.abspath(segments[0][0]))
     target = FileName(os.path.abspath(output))
     if _ending(output) == ".apng":
         apng = _colored(_film(), info)
-        _run(apng.output(target, format="apng", plays=0, fps_mode="passthrough"), segments, rate,
-             folder)  # fmt: skip
+        film = apng.output(target, format="apng", plays=times, fps_mode="passthrough")
+        _run(film, segments, rate, folder)
         return
     # Two passes: in one, ffmpeg would hold the whole film until the palette is known.
     palette = FileName(os.path.join(folder, "palette.png"))
@@ -88,13 +90,34 @@ def write_animation(
         [_colored(_film(), info), ffmpeg.input(palette, format="image2")],
         "paletteuse", dither="sierra2_4a", diff_mode="rectangle",
     )  # fmt: skip
-    _run(painted.output(target, format="gif", loop=0, fps_mode="passthrough"), segments, rate,
-         folder)  # fmt: skip
+    film = painted.output(target, format="gif", loop=_again(times), fps_mode="passthrough")
+    _run(film, segments, rate, folder)
+
+
+def mark(path: str, key: str, count: int) -> None:
+    """Write into a finished animation, or the first of `count` pictures, what it was made by."""
+    write_mark(path, f"filmcli {key} {count}")
+
+
+def is_marked(output: str, key: str) -> bool:
+    """True if all that stands at `output` is what the job `key` made."""
+    is_many = is_pattern(output)
+    said = re.fullmatch(
+        r"filmcli ([0-9a-f]+) (\d+)", read_mark(numbered(output, 1) if is_many else output) or ""
+    )
+    if said is None or said[1] != key:
+        return False
+    return not is_many or present(output) == final_names(output, int(said[2]))
 
 
 def final_names(output: str, count: int) -> list[str]:
     """What the pictures 1 to `count` of the pattern `output` are called."""
     return [numbered(output, number) for number in range(1, count + 1)]
+
+
+def _again(times: int) -> int:
+    """What ffmpeg's GIF muxer calls so many `times`: it counts repeats, -1 is none, 0 for ever."""
+    return {0: 0, 1: -1}.get(times, times - 1)
 
 
 def _ending(output: str) -> str:
