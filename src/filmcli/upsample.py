@@ -29,10 +29,17 @@ from filmcli.prefetch import prefetch
 from filmcli.render import Reel, render
 from filmcli.timing import source_span
 from filmcli.video.encode import SEGMENT_SUFFIX, SegmentWriter, StreamWriter
-from filmcli.video.mux import join, verify, verify_count
+from filmcli.video.mux import join, verify
 from filmcli.video.sequence import is_pattern, present
 from filmcli.video.spool import as_film, shown_rate
-from filmcli.video.stills import final_names, is_stills, mark, write_animation, write_numbered
+from filmcli.video.stills import (
+    final_names,
+    is_stills,
+    mark,
+    verify_animation,
+    write_animation,
+    write_numbered,
+)
 
 _DECODED_AHEAD = 4  # frames; the decoder's own threads keep more inside ffmpeg
 
@@ -142,7 +149,7 @@ def _make_stills(request: Request, plan: Plan, job: Job, parts: list[tuple[str, 
         return
     write_animation(parts, request.info, rate, job.temporary)
     mark(job.temporary, job.key, count)
-    verify_count(job.temporary, count)
+    verify_animation(job.temporary, count, rate)
     job.publish(request.settings.overwrite)
 
 

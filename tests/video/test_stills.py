@@ -6,13 +6,14 @@ import os
 from fractions import Fraction
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from filmcli.errors import OutputExistsError, UsageError
 from filmcli.plan import Settings
 from filmcli.upsample import upsample
-from filmcli.video.animation import plays
+from filmcli.video.animation import plays, webp_milliseconds
 from tests.clips import add_sound, ffmpeg, ffprobe, pattern
 
 
@@ -66,6 +67,30 @@ def test_an_apng_is_the_film(tmp_path: Path) -> None:
     assert b"acTL\x00\x00\x00\x0c\x00\x00\x00\x00" in output.read_bytes()  # 12 pictures, for ever
 
 
+@pytest.mark.parametrize(
+    ("pix_fmt", "told"), [("bgr0", 0), ("bgra", 0), ("gray", 0), ("gbrp10le", 1)]
+)
+def test_a_webp_is_the_film(tmp_path: Path, pix_fmt: str, told: int) -> None:
+    source, output = lossless(tmp_path / "in.mkv", pix_fmt, rate="10"), tmp_path / "out.webp"
+    plans: list[object] = []
+    upsample(source, Settings(fps="1x", output=str(output)), plans.append)
+    assert len([n for plan in plans for n in getattr(plan, "notices", ())]) == told
+    read, animation = cv2.imdecodeanimation(np.fromfile(output, np.uint8))
+    assert read and sum(animation.durations) == 500
+    words = ("-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt")
+    shown = np.frombuffer(ffmpeg("-i", source, *words, "bgra", "-"), np.uint8)
+    frames = np.stack(animation.frames)
+    assert abs(frames.astype(int) - shown.reshape(frames.shape)).max() <= told
+
+
+def test_a_webp_of_a_still_film_is_a_still(tmp_path: Path) -> None:
+    source = str(tmp_path / "in.mkv")
+    ffmpeg("-f", "lavfi", "-i", "color=red:s=32x32:r=10:d=0.5", "-c:v", "ffv1", source)
+    upsample(source, Settings(fps="1x", output=str(tmp_path / "out.webp")))
+    assert webp_milliseconds(str(tmp_path / "out.webp")) is None
+    assert cv2.imread(str(tmp_path / "out.webp")).shape == (32, 32, 3)
+
+
 def test_a_gif_keeps_times_and_nearly_the_colours(tmp_path: Path) -> None:
     film = lossless(tmp_path / "film.mkv", "yuv420p", rate="25")
     source, output = add_sound(tmp_path / "in.mkv", film), tmp_path / "out.gif"
@@ -80,7 +105,7 @@ def test_a_gif_keeps_times_and_nearly_the_colours(tmp_path: Path) -> None:
     assert any("1 audio" in notice for plan in plans for notice in getattr(plan, "notices", ()))
 
 
-@pytest.mark.parametrize("name", ["%02d.png", "out.gif", "out.apng"])
+@pytest.mark.parametrize("name", ["%02d.png", "out.gif", "out.apng", "out.webp"])
 def test_the_same_command_again_finds_its_work_done(tmp_path: Path, name: str) -> None:
     source = lossless(tmp_path / "in.mkv", "bgr0", 0.25)
     output = tmp_path / "out" / name
@@ -114,10 +139,11 @@ def test_animations_play_as_often_as_their_source(tmp_path: Path, times: int) ->
     ffmpeg("-i", film, "-plays", str(times), apng)
     assert plays(str(gif)) == plays(str(apng)) == times
     assert plays(film) == 0
-    outputs = [tmp_path / "out.apng", tmp_path / "out.gif"]
-    for source, output in zip((gif, apng), outputs, strict=True):
-        upsample(str(source), Settings(fps="1x", output=str(output)))
-        assert plays(str(output)) == times
+    source = gif
+    for name in ("out.apng", "out.webp", "out.gif"):  # each of the one before
+        upsample(str(source), Settings(fps="1x", output=str(tmp_path / name)))
+        source = tmp_path / name
+        assert plays(str(source)) == times
 
 
 def rgb(path: str | Path) -> bytes:
@@ -144,7 +170,7 @@ def test_a_gif_is_smoothed_at_its_own_delays(tmp_path: Path) -> None:
     [
         ("out.gif", {"fps": "60"}, "GIF cannot"),
         ("%d.jpg", {}, "cannot be written"),
-        ("out.webp", {}, "cannot be written"),
+        ("%d.webp", {}, "cannot be written"),
         ("out.apng", {"codec": "x264"}, "no words for an encoder"),
     ],
 )

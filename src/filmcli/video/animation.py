@@ -1,7 +1,7 @@
-"""What GIF and PNG files say beside their pictures: how often they play, and who made them.
+"""What GIF, PNG and WebP say beside their pictures: how often they play, and who made them.
 
-ffmpeg neither reads nor writes either, so the bytes are read here. A mark is a comment as each
-format has them (GIF's comment extension, PNG's tEXt chunk), which viewers pass over.
+ffmpeg does not tell, so the bytes are read here. A mark is a comment that viewers pass over: GIF's
+comment extension, PNG's tEXt chunk, a last chunk of WebP's that only we know.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ _LOOP = b"\x21\xff\x0bNETSCAPE2.0\x03\x01"
 _HEAD_BYTES = 4096
 """Colours of a GIF take 768 bytes, and its loop stands behind them."""
 _MOST_CHUNKS = 64
+_WEBP_MARK = b"CMNT"
 
 
 def plays(path: str) -> int:
@@ -33,21 +34,40 @@ def plays(path: str) -> int:
                 return 1
             again = int.from_bytes(head[at + len(_LOOP) :][:2], "little")
             return again + 1 if again else 0
+        if head.startswith(b"RIFF"):
+            loop = next((data[4:6] for kind, data in _riff(file) if kind == b"ANIM"), b"")
+            return int.from_bytes(loop, "little")
         count = next((data[4:8] for kind, data in _chunks(file) if kind == b"acTL"), b"")
         return int.from_bytes(count, "big")
 
 
+def webp_milliseconds(path: str) -> int | None:
+    """How long the WebP at `path` moves, its pictures' times added up; None if it is a still."""
+    with open(path, "rb") as file:
+        times = [data[12:15] for kind, data in _riff(file) if kind == b"ANMF"]
+    return sum(int.from_bytes(time, "little") for time in times) if times else None
+
+
 def write_mark(path: str, words: str) -> None:
-    """Put a comment into the GIF or PNG at `path`; nothing is changed in its pictures."""
+    """Put a comment into the GIF, PNG or WebP at `path`; nothing is changed in its pictures."""
+    text = words.encode("ascii")
     with open(path, "r+b") as file:
-        if file.read(4) == b"GIF8":
-            text = words.encode("ascii")
+        magic = file.read(4)
+        if magic == b"RIFF":
+            file.seek(0, os.SEEK_END)
+            padding = bytes(len(text) % 2)
+            file.write(_WEBP_MARK + struct.pack("<I", len(text)) + text + padding)
+            size = file.tell() - 8
+            file.seek(4)
+            file.write(struct.pack("<I", size))
+            return
+        if magic == b"GIF8":
             file.seek(-1, os.SEEK_END)
             file.write(_GIF_COMMENT + bytes([len(text)]) + text + b"\0" + _GIF_END)
             return
         file.seek(_IHDR_END)
         rest = file.read()
-        data = b"tEXtComment\0" + words.encode("ascii")
+        data = b"tEXtComment\0" + text
         file.seek(_IHDR_END)
         file.write(struct.pack(">I", len(data) - 4) + data + struct.pack(">I", zlib.crc32(data)))
         file.write(rest)
@@ -57,7 +77,11 @@ def read_mark(path: str) -> str | None:
     """The comment that `write_mark` put into the file at `path`; None if there is none."""
     try:
         with open(path, "rb") as file:
-            if file.read(4) == b"GIF8":
+            magic = file.read(4)
+            if magic == b"RIFF":
+                texts = (data for kind, data in _riff(file) if kind == _WEBP_MARK)
+                return next((text.decode("ascii", "replace") for text in texts), None)
+            if magic == b"GIF8":
                 file.seek(max(0, os.path.getsize(path) - 260))
                 _, found, text = file.read().rpartition(_GIF_COMMENT)
                 is_last = found and text[1 + text[0] :] == b"\0" + _GIF_END
@@ -83,3 +107,13 @@ def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
         data = file.read(min(size, _HEAD_BYTES))
         file.seek(size - len(data) + 4, os.SEEK_CUR)
         yield kind, data
+
+
+def _riff(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
+    """Kind and first bytes of the chunks of a WebP."""
+    file.seek(12)
+    while len(head := file.read(8)) == 8:
+        size = int.from_bytes(head[4:], "little")
+        data = file.read(min(size, 64))
+        file.seek(size + size % 2 - len(data), os.SEEK_CUR)
+        yield head[:4], data

@@ -1,4 +1,4 @@
-"""Films that are written as pictures: PNG files by number, GIF and APNG.
+"""Films that are written as pictures: PNG files by number, GIF, APNG and WebP.
 
 They are made of the same segments as any film, coded without loss; only the last step differs.
 """
@@ -16,21 +16,23 @@ import ffmpeg
 
 from filmcli.errors import UsageError, VerifyError
 from filmcli.frames import VideoInfo
-from filmcli.video.animation import plays, read_mark, write_mark
-from filmcli.video.mux import concat_script
+from filmcli.video.animation import plays, read_mark, webp_milliseconds, write_mark
+from filmcli.video.encode import encoder_help
+from filmcli.video.mux import concat_script, verify_count
 from filmcli.video.pixels import EXACT_FLAGS
 from filmcli.video.process import Child, FileName, command
 from filmcli.video.sequence import is_pattern, numbered, present
 from filmcli.video.streams import StreamPlan
 
-_ANIMATIONS = (".gif", ".apng")
+_ANIMATIONS = (".gif", ".apng", ".webp")
+_WEBP_MOST_PX = 16383
 _GIF_MOST = 50
 """Pictures a second: a GIF counts in hundredths, and players slow a delay of one down to ten."""
 _SMOOTH_FLAGS = "bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
 
 
 def is_stills(output: str) -> bool:
-    """True for an output that is written as pictures: x.gif, x.apng, or a pattern as %05d.png."""
+    """True for an output that is written as pictures: x.gif, x.apng, x.webp, or as %05d.png."""
     return _ending(output) in _ANIMATIONS or is_pattern(output)
 
 
@@ -48,9 +50,24 @@ def plan_stills(info: VideoInfo, output: str, rate: Fraction) -> StreamPlan:
             f"It counts in hundredths of a second; {_GIF_MOST} is the most that players keep to.",
             f"Give --fps {_GIF_MOST}, or write an .apng.",
         )
+    notices = _check_webp(info) if _ending(output) == ".webp" else ()
     kinds = Counter(s.kind for s in info.streams if s.index != info.stream.index)
     dropped = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
-    return StreamPlan(notices=(f"pictures hold nothing else: dropped are {dropped}",) * bool(kinds))
+    others = (f"pictures hold nothing else: dropped are {dropped}",) * bool(kinds)
+    return StreamPlan(notices=(*notices, *others))
+
+
+def _check_webp(info: VideoInfo) -> tuple[str, ...]:
+    """Notices on what a WebP makes of the film; UsageError if none can be of its size."""
+    encoder_help("libwebp_anim")
+    if max(info.width, info.height) > _WEBP_MOST_PX:
+        raise UsageError(
+            f"A WebP cannot be {info.width}x{info.height}.",
+            f"Its sides are at most {_WEBP_MOST_PX} pixels.",
+            "Write numbered pictures, %05d.png, or an .apng.",
+        )
+    depth = info.layout.depth
+    return (f"{depth} bits become 8, which is what a WebP holds",) * (depth > 8)
 
 
 def write_numbered(
@@ -73,13 +90,19 @@ def write_numbered(
 def write_animation(
     segments: Sequence[tuple[str, int]], info: VideoInfo, rate: Fraction, output: str
 ) -> None:
-    """Write the GIF or APNG `output` from `segments`; it plays as often as its source does."""
+    """Write the animation `output` from `segments`; it plays as often as its source does."""
     times = plays(info.path)
     folder = os.path.dirname(os.path.abspath(segments[0][0]))
     target = FileName(os.path.abspath(output))
     if _ending(output) == ".apng":
         apng = _colored(_film(), info)
         film = apng.output(target, format="apng", plays=times, fps_mode="passthrough")
+        _run(film, segments, rate, folder)
+        return
+    if _ending(output) == ".webp":
+        webp = _colored(_film(), info).filter("scale", flags=EXACT_FLAGS).filter("format", "bgra")
+        film = webp.output(target, format="webp", vcodec="libwebp_anim", lossless=1, loop=times,
+                           fps_mode="passthrough")  # fmt: skip
         _run(film, segments, rate, folder)
         return
     # Two passes: in one, ffmpeg would hold the whole film until the palette is known.
@@ -92,6 +115,20 @@ def write_animation(
     )  # fmt: skip
     film = painted.output(target, format="gif", loop=_again(times), fps_mode="passthrough")
     _run(film, segments, rate, folder)
+
+
+def verify_animation(output: str, count: int, rate: Fraction) -> None:
+    """Check that `count` pictures are shown, `rate` a second; VerifyError if they are not.
+
+    In a WebP equal neighbours are one picture, and equal pictures a still: there time counts.
+    """
+    if _ending(output) != ".webp":
+        verify_count(output, count)
+        return
+    shown, told = webp_milliseconds(output), count * 1000 / rate
+    if shown is not None and abs(shown - told) * 2 * rate > 1000:
+        why = f"It lasts {shown} ms instead of {float(told):.1f}."
+        raise VerifyError(f"The finished file {output} is not what was promised.", why, "")
 
 
 def mark(path: str, key: str, count: int) -> None:
