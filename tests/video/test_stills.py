@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -15,6 +16,7 @@ from filmcli.plan import Settings
 from filmcli.upsample import upsample
 from filmcli.video.animation import plays, webp_milliseconds
 from tests.clips import add_sound, ffmpeg, ffprobe, pattern
+from tests.forked import run, strike
 
 
 def hashes(path: str | Path, pix_fmt: str) -> list[str]:
@@ -181,3 +183,23 @@ def test_what_pictures_cannot_hold(
     with pytest.raises(UsageError, match=why):
         upsample(source, Settings(output=str(tmp_path / name), **settings))  # type: ignore[arg-type]
     assert os.listdir(tmp_path) == ["in.mkv"]
+
+
+def test_killed_while_pictures_get_their_names_the_same_command_goes_on(tmp_path: Path) -> None:
+    source = lossless(tmp_path / "in.mkv", "bgr0", 0.25)
+    words = ["upsample", source, "--fps", "1x", "-o", "%02d.png", "-q"]
+    log, whole = tmp_path / "steps.txt", tmp_path / "whole"
+    whole.mkdir()
+    assert run(words, whole, partial(strike, "", 0, str(log))).code == 0
+    steps = log.read_text().splitlines()
+    named = [at for at, step in enumerate(steps) if step.startswith("rename") and ".png" in step]
+    assert len(named) == len(os.listdir(whole)) == 6
+    for at, there in ((named[0], 0), (named[2], 2), (named[5] + 1, 6)):
+        folder = tmp_path / str(at)
+        folder.mkdir()
+        assert run(words, folder, partial(strike, "kill", at)).code == -9
+        assert len(list(folder.glob("*.png"))) == there
+        assert run(words, folder).code == 0
+        for path in whole.iterdir():
+            assert (folder / path.name).read_bytes() == path.read_bytes()
+        assert sorted(os.listdir(folder)) == sorted(os.listdir(whole))
