@@ -368,7 +368,8 @@ def _hdr(side_data: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, str], ...]:
 def _alpha_beside(raw: Mapping[str, Any]) -> tuple[str, ...]:
     """VP8 and VP9 keep alpha in a film of its own that ffmpeg's decoders do not show."""
     tags = {key.lower(): value for key, value in raw.get("tags", {}).items()}
-    return ("its alpha lies beside the pictures and is dropped",) * (tags.get("alpha_mode") == "1")
+    beside = raw.get("codec_name") in ("vp8", "vp9") and tags.get("alpha_mode") == "1"
+    return ("its alpha lies beside the pictures and is dropped",) * beside
 
 
 def _dynamic_hdr(side_data: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
