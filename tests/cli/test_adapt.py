@@ -16,6 +16,7 @@ from torch import nn
 
 from filmcli.frames import Layout, Planes
 from filmcli.network.film import CONFIGS, Film
+from filmcli.network.fusion import RESIDUAL
 from filmcli.network.weights import save
 from tests.clips import pattern, write_film
 
@@ -25,7 +26,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A fresh film-xs with a tint: it blends, and there is something to unlearn."""
     torch.manual_seed(0)
     net = Film(CONFIGS["film-xs"])
-    nn.init.constant_(net.fuse.output_conv.bias, 0.05)
+    nn.init.constant_(net.fuse.output_conv.bias[RESIDUAL].data, 0.05)
     path = tmp_path_factory.mktemp("weights") / "tinted.safetensors"
     save(str(path), "film-xs", net.state_dict())
     return str(path)

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from filmcli.network.film import CONFIGS, Film
+from filmcli.network.fusion import RESIDUAL
 from filmcli.network.weights import save
 from tests.clips import ffmpeg
 
@@ -34,7 +35,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ffmpeg(*words, "-c:v", "ffv1", folder / "in.mkv")
     torch.manual_seed(0)
     net = Film(CONFIGS["film-xs"])
-    nn.init.constant_(net.fuse.output_conv.bias, 0.05)
+    nn.init.constant_(net.fuse.output_conv.bias[RESIDUAL].data, 0.05)
     save(str(folder / "tinted.safetensors"), "film-xs", net.state_dict())
     return folder
 

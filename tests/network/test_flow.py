@@ -52,3 +52,18 @@ def test_the_end_is_warped_and_the_start_is_not() -> None:
     flow = made(start, end)[0]
     assert torch.allclose(flow[0, 0, :, :12], torch.full((16, 12), 4.0), atol=1e-4)
     assert (made(start, start)[0][0, 0, :, :12] - 4.0).abs().max() > 0.1
+
+
+def test_a_predictor_with_reach_is_told_where_its_features_went() -> None:
+    made = FlowEstimator([1, 2], (1, 1), (4, 4), (0, 1))
+    with torch.no_grad():
+        for parameter in made.parameters():
+            parameter.zero_()
+        # The coarse predictor answers the correlation with the pixel to the right.
+        made.get_parameter("_predictor._convs.0.0.weight")[0, 4 + 5, 1, 1] = 1.0
+        made.get_parameter("_predictor._convs.1.0.weight")[0, 0] = 1.0
+        made.get_parameter("_predictor._convs.2.0.weight")[0, 0] = 1.0
+    start = [1 + torch.rand(1, c, 16 >> i, 16 >> i) for i, c in enumerate((1, 2))]
+    end = [start[0], torch.roll(start[1], 1, dims=3)]
+    assert torch.allclose(made(start, end)[1][0, 0, :, :-1], torch.ones(8, 7), atol=1e-4)
+    assert made(start, start)[1][0, 0, :, :-1].mean() < 0.99

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from filmcli.network.features import FramePyramids
 from filmcli.network.flow import FlowPyramids
-from filmcli.network.fusion import Fusion, Head
+from filmcli.network.fusion import Fusion, Head, laid_over
 
 
 def two_levels(head: Head = "rgb", phase_plane: bool = False) -> Fusion:
@@ -90,13 +90,18 @@ def test_blend_head_starts_as_a_blend_by_phase(phase: float) -> None:
     assert torch.allclose(made, expected, atol=1e-5)
 
 
-def test_mask_and_residual_by_hand() -> None:
+def biased(values: dict[int, float]) -> Fusion:
+    """A fresh "blend" head whose decoder answers constants, by output channel."""
     fusion = two_levels("blend")
     with torch.no_grad():
         fusion.get_parameter("output_conv.weight").zero_()
-        fusion.get_parameter("output_conv.bias").copy_(
-            torch.tensor([0.2, 0.1, 0.2, 0.3, 0, 0, 0, 0])
-        )
+        for channel, value in values.items():
+            fusion.get_parameter("output_conv.bias")[channel] = value
+    return fusion
+
+
+def test_shares_and_residual_by_hand() -> None:
+    fusion = biased({0: 0.2, 2: 0.2, 4: -2.0, 5: 0.1, 6: 0.2, 7: 0.3})  # logits: left 2, still -20
     left, right, flows = still(torch.zeros(1, 3, 4, 4), 8, 8)
     left.images[0] = torch.ones(1, 3, 8, 8)
     made = fusion(left, right, flows, HALF)
@@ -104,20 +109,62 @@ def test_mask_and_residual_by_hand() -> None:
     assert torch.allclose(made[0, :, 0, 0], mask + torch.tensor([0.1, 0.2, 0.3]))
 
 
-def test_decoder_can_correct_the_flows_of_the_blend() -> None:
-    fusion = two_levels("blend")
-    with torch.no_grad():
-        fusion.get_parameter("output_conv.weight").zero_()
-        fusion.get_parameter("output_conv.bias")[4:] = torch.tensor([0.2, 0.0, 0.0, -0.1])
-    left, right, flows = still(torch.zeros(1, 3, 4, 4), 8, 8)
-    columns, rows = (
-        torch.arange(8.0).expand(1, 3, 8, 8),
-        torch.arange(8.0)[:, None].expand(1, 3, 8, 8),
+def ramps() -> tuple[FramePyramids, FramePyramids, FlowPyramids]:
+    """Left is its column, right its row, in px; left's flow is 4 px right, right's 2 px up."""
+    left, right, flows = still(torch.zeros(1, 3, 8, 8), 16, 16)
+    line = torch.arange(16.0)
+    left.images[0] = line.expand(1, 3, 16, 16).contiguous()
+    right.images[0] = line[:, None].expand(1, 3, 16, 16).contiguous()
+    forward, backward = (
+        torch.tensor(motion)[None, :, None, None].expand(1, 2, 16, 16)
+        for motion in ((4.0, 0.0), (0.0, -2.0))
     )
-    left.images[0], right.images[0] = columns.contiguous(), rows.contiguous()
-    made = fusion(left, right, flows, HALF)[0, 0]
-    expected = (columns[0, 0] + 2 + rows[0, 0] - 1) / 2  # left from 2 px right, right from 1 px up
-    assert torch.allclose(made[1:, :6], expected[1:, :6], atol=1e-5)
+    coarse = flows.forward[1]
+    return left, right, FlowPyramids([forward, coarse], [backward, coarse])
+
+
+def test_what_stands_still_over_motion_is_there_to_be_chosen() -> None:
+    left, right, flows = ramps()
+    right.images[0] = left.images[0]
+    made = biased({4: 2.0})(left, right, flows, HALF)  # a logit of 20 for both as they stand
+    assert torch.allclose(made, left.images[0], atol=1e-3)
+
+
+def test_each_neighbour_is_fetched_by_both_flows() -> None:
+    left, right, flows = ramps()
+    made = biased({}).synthesize(left, right, flows, torch.tensor([0.25]))
+    at = [candidate[0, 0, 8, 8].item() for candidate in made.candidates]
+    # Column by right's flow, row by left's, column by left's turned, row by right's turned, both.
+    assert at == pytest.approx([8.0, 8.0, 8 - 0.25 * 4, 8 + 0.75 * 2, 8.0])
+    shares = [0.375 * 0.99, 0.125 * 0.99, 0.375 * 0.99, 0.125 * 0.99, 0.01]
+    assert made.shares[0, :, 8, 8].tolist() == pytest.approx(shares)
+    mixture = sum(share * value for share, value in zip(shares, at, strict=True))
+    assert made.frame[0, 0, 8, 8].item() == pytest.approx(mixture)
+
+
+@pytest.mark.parametrize("head", ["rgb", "blend"])
+def test_other_planes_are_carried_as_the_frames_are(head: Head) -> None:
+    left, right, flows = ramps()
+    torch.manual_seed(0)
+    fusion = two_levels(head)
+    nn.init.normal_(fusion.output_conv.weight, std=0.01)
+    nn.init.normal_(fusion.output_conv.bias[:5], std=0.1)
+    made = fusion.synthesize(left, right, flows, torch.tensor([0.25]))
+    carried = made.carried(left.images[0], right.images[0])
+    shares = made.shares.split(1, dim=1)
+    mixture = sum(c * share for c, share in zip(made.candidates, shares, strict=True))
+    assert torch.allclose(carried, mixture, atol=1e-5)
+    opaque = torch.ones(1, 1, 16, 16)
+    assert torch.allclose(made.carried(opaque, opaque), opaque, atol=1e-6)
+
+
+def test_decoder_can_correct_the_first_flow_of_each_neighbour() -> None:
+    left, right, flows = ramps()
+    fusion = biased({8: 0.1, 11: 0.2})  # of ten px: dx, dy of the first two candidates
+    plain = biased({}).synthesize(left, right, flows, HALF).candidates
+    made = fusion.synthesize(left, right, flows, HALF).candidates
+    moved = [(a - b)[0, 0, 8, 8].item() for a, b in zip(made, plain, strict=True)]
+    assert moved == pytest.approx([1.0, 2.0, 0.0, 0.0, 0.0])
 
 
 def test_phase_reaches_the_decoder_only_as_a_plane() -> None:
@@ -126,3 +173,30 @@ def test_phase_reaches_the_decoder_only_as_a_plane() -> None:
         fusion.get_parameter("convs.0.0.0.weight")[0, -1, 0, 0] = 1.0
     out = fusion(*still(torch.zeros(1, 3, 4, 4), 8, 8), torch.tensor([0.375]))
     assert torch.allclose(out, torch.full_like(out, 0.375))
+
+
+def slid(px: int) -> tuple[Tensor, Tensor]:
+    """A texture that slides by `px`, with a 6 px wide bar standing over it at columns 30 to 35."""
+    wall = torch.rand(1, 3, 64, 64 + px, generator=torch.Generator().manual_seed(0))
+    left, right = wall[..., :64].clone(), wall[..., px:].clone()
+    left[..., 30:36] = right[..., 30:36] = 0.9
+    return left, right
+
+
+def test_what_is_laid_over_motion_is_recognised_and_nothing_else() -> None:
+    left, right = slid(5)
+    found = laid_over(left, right)[0, 0]
+    assert (found[:, 30:36] == 1).all()
+    assert found[:, :29].max() == 0 and found[:, 37:].max() == 0
+    assert laid_over(left, left).max() == 0  # nothing moves: the flow is right there
+    noisy = right + torch.randn(right.shape, generator=torch.Generator().manual_seed(1)) / 255
+    assert (laid_over(left, noisy)[0, 0, :, 31:35] > 0.5).float().mean() > 0.9
+
+
+def test_what_is_laid_over_stays_whatever_the_decoder_says() -> None:
+    left, right = slid(5)
+    frames = FramePyramids([left, left[..., ::2, ::2]], [left[:, :1], left[:, :1, ::2, ::2]])
+    others = FramePyramids([right, right[..., ::2, ::2]], [right[:, :1], right[:, :1, ::2, ::2]])
+    motions = [torch.full((1, 2, size, size), 5.0) for size in (64, 32)]
+    made = biased({4: -1.0})(frames, others, FlowPyramids(motions, [-m for m in motions]), HALF)
+    assert (made[..., 30:36] - 0.9).abs().max() < 0.03

@@ -19,6 +19,7 @@ from filmcli.adaptation.lessons import Triplets
 from filmcli.adaptation.scene import fit
 from filmcli.errors import InputError, RenderError, UsageError
 from filmcli.network.film import CONFIGS, Film, FilmConfig
+from filmcli.network.fusion import RESIDUAL
 from filmcli.network.voxelflow import VoxelFlow
 from filmcli.network.weights import load, named_rates, save
 from filmcli.training.clips import Clip
@@ -168,14 +169,16 @@ def test_learned_rates_are_walked_by_from_the_file(per_weight: bool, tmp_path: P
     """Two steps of learned rates, through meta-training, the file and the adapter, by hand."""
     torch.manual_seed(0)
     net = Film(CONFIGS["film-xs"])
-    nn.init.constant_(net.fuse.output_conv.bias, 0.5)  # too bright everywhere: each step darkens
+    nn.init.constant_(
+        net.fuse.output_conv.bias[RESIDUAL].data, 0.5
+    )  # too bright everywhere: each step darkens
     recipe = MetaRecipe(
         steps=1, tasks=1, inner_steps=2, rate_per_step=True, rate_per_weight=per_weight,
         doubled=1.0, cycle=0.0, queries=1, rate_of_rates=20.0,
     )  # fmt: skip
     learned = meta_train(net, moving_tasks(), recipe, rule=plain)
     name = "fuse.output_conv.bias"
-    assert [rates[name].shape for rates in learned.rates] == [(8,) if per_weight else ()] * 2
+    assert [rates[name].shape for rates in learned.rates] == [(12,) if per_weight else ()] * 2
     path = str(tmp_path / "meta.safetensors")
     tensors = {**net.state_dict(), **learned.params, **named_rates(learned.rates)}
     save(path, "film-xs", tensors, dtype=torch.float32)
@@ -186,8 +189,8 @@ def test_learned_rates_are_walked_by_from_the_file(per_weight: bool, tmp_path: P
     deltas = fit(adaptable(weights), [next(moving_tasks(64)).support], found)
     walked = weights.rates[0][name] + weights.rates[1][name]
     # the three channels of the residual: down by both steps' rates
-    expected = -walked.expand(8)[1:4]
-    torch.testing.assert_close(deltas[name].float()[1:4], expected, rtol=2e-3, atol=1e-6)
+    expected = -walked.expand(12)[RESIDUAL]
+    torch.testing.assert_close(deltas[name].float()[RESIDUAL], expected, rtol=2e-3, atol=1e-6)
 
 
 def test_a_run_that_diverges_says_so() -> None:

@@ -2,7 +2,8 @@
 
 The published network is the configuration `film`; its parameters carry the names and
 shapes of the public PyTorch port, so that file loads as it is. `film-s` and `film-xs`
-have the same structure with fewer filters and a head that blends the warped frames.
+have the same structure with fewer filters, correlations for the coarse flow predictors, and a
+head that blends warped frames.
 
 The forward pass is cut in three so that work can be shared: `features` depends on one
 source frame alone, `flows` on an interval, `fuse` on a phase inside it.
@@ -32,13 +33,15 @@ class FilmConfig:
 
     `coarsest_px`, if set, leaves out coarse pyramid levels whose short side would be
     smaller; the coarse levels share one predictor, so the depth is free. With 4 rather
-    than 8, a pan of 53 px at 480 lines is still found (24.9 dB for 19.2).
+    than 8, a pan of 53 px at 480 lines is still found (24.9 dB for 19.2). `flow_reaches` are
+    how far, in px of a level, its flow predictor is given correlations; 0 is not at all.
     """
 
     name: str
     filters: int
     flow_filters: tuple[int, ...]
     flow_convs: tuple[int, ...] = (3, 3, 3, 3)
+    flow_reaches: tuple[int, ...] = ()
     pyramid_levels: int = 7
     fusion_levels: int = 5
     specialized_levels: int = 3
@@ -69,6 +72,7 @@ CONFIGS: dict[str, FilmConfig] = {
         "film-s",
         filters=16,
         flow_filters=(16, 24, 48, 80),
+        flow_reaches=(0, 0, 2, 2),
         head="blend",
         phase_plane=True,
         coarsest_px=4,
@@ -77,6 +81,7 @@ CONFIGS: dict[str, FilmConfig] = {
         "film-xs",
         filters=8,
         flow_filters=(16, 24, 32, 64),
+        flow_reaches=(0, 0, 2, 2),
         head="blend",
         phase_plane=True,
         coarsest_px=4,
@@ -98,7 +103,7 @@ class Film(nn.Module):
         specialised = config.specialized_levels
         self.extract = FeatureExtractor(config.filters, config.sub_levels)
         self.predict_flow = FlowEstimator(
-            widths[: specialised + 1], config.flow_convs, config.flow_filters
+            widths[: specialised + 1], config.flow_convs, config.flow_filters, config.flow_reaches
         )
         self.fuse = Fusion(
             widths[: config.fusion_levels],

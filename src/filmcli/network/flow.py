@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from filmcli.network.correlation import correlate, neighbours
 from filmcli.network.features import conv
 from filmcli.network.pyramids import resize_like, warp
 
@@ -41,16 +42,24 @@ class FlowEstimator(nn.Module):
     """Coarse-to-fine flow from a feature pyramid to another.
 
     `channels[i]` is the width of feature level i, for the specialised levels and one
-    more: the width of all coarser ones, which share a predictor.
+    more: the width of all coarser ones, which share a predictor. `reaches[i]`, if there and not
+    0, gives the predictor of that level the correlations within so many px as well.
     """
 
     def __init__(
-        self, channels: Sequence[int], flow_convs: Sequence[int], flow_filters: Sequence[int]
+        self,
+        channels: Sequence[int],
+        flow_convs: Sequence[int],
+        flow_filters: Sequence[int],
+        reaches: Sequence[int] = (),
     ) -> None:
         super().__init__()
+        self._reaches = (*reaches, *[0] * (len(channels) - len(reaches)))
         *specialised, shared = [
-            ResidualPredictor(2 * width, depth, filters)
-            for width, depth, filters in zip(channels, flow_convs, flow_filters, strict=True)
+            ResidualPredictor(2 * width + neighbours(reach), depth, filters)
+            for width, depth, filters, reach in zip(
+                channels, flow_convs, flow_filters, self._reaches, strict=True
+            )
         ]
         self._predictor = shared
         self._predictors = nn.ModuleList(reversed(specialised))  # coarsest first, as published
@@ -59,14 +68,20 @@ class FlowEstimator(nn.Module):
         count = len(self._predictors)
         return self._predictors[count - 1 - level] if level < count else self._predictor
 
+    def _pair(self, level: int, start: Tensor, end: Tensor) -> Tensor:
+        """Return what the predictor of `level` sees, `(B, 2 C_i + neighbours, H_i, W_i)`."""
+        reach = self._reaches[min(level, len(self._reaches) - 1)]
+        alike = [correlate(start, end, reach)] if reach else []
+        return torch.cat([start, end, *alike], dim=1)
+
     def forward(self, start: Sequence[Tensor], end: Sequence[Tensor]) -> list[Tensor]:
         """Return the flow pyramid that lives on `start`'s grid and points into `end`."""
         coarsest = len(start) - 1
-        flow = self._predictor_at(coarsest)(torch.cat((start[-1], end[-1]), dim=1))
+        flow = self._predictor_at(coarsest)(self._pair(coarsest, start[-1], end[-1]))
         flows = [flow]
         for level in range(coarsest - 1, -1, -1):
             flow = resize_like(2 * flow, start[level])
-            pair = torch.cat((start[level], warp(end[level], flow)), dim=1)  # (B, 2 C_i, H_i, W_i)
+            pair = self._pair(level, start[level], warp(end[level], flow))
             flow = flow + self._predictor_at(level)(pair)
             flows.append(flow)
         return flows[::-1]
