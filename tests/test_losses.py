@@ -54,6 +54,17 @@ def test_warped_frames_are_compared_level_by_level() -> None:
     assert losses.warped_frames(pyramid, truth).item() == pytest.approx((1e-3 + 0.5) / 2, rel=1e-3)
 
 
+def test_choice_is_the_mean_error_by_shares_and_teaches_nothing_but_them() -> None:
+    truth = torch.full((1, 3, 4, 4), 0.5)
+    frames = [torch.full((1, 3, 4, 4), value, requires_grad=True) for value in (0.6, 0.2)]
+    shares = torch.tensor([0.75, 0.25])[None, :, None, None].repeat(1, 1, 4, 4).requires_grad_()
+    loss = losses.choice(shares, frames, truth)
+    assert loss.item() == pytest.approx(0.75 * 0.1 + 0.25 * 0.3)
+    loss.backward()
+    assert shares.grad is not None and (shares.grad[:, 0] < shares.grad[:, 1]).all()
+    assert all(frame.grad is None for frame in frames)
+
+
 def test_true_flow_costs_nothing_at_any_level() -> None:
     truth = torch.tensor([6.0, -2.0])[None, :, None, None].expand(1, 2, 16, 16)
     flows = [truth[..., : 16 >> i, : 16 >> i] / 2**i for i in range(4)]

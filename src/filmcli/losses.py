@@ -110,6 +110,17 @@ def warped_frames(warped: Sequence[Tensor], truth: Tensor) -> Tensor:
     return total / len(warped)
 
 
+def choice(shares: Tensor, candidates: Sequence[Tensor], truth: Tensor) -> Tensor:
+    """Return the mean error of the candidates by the shares they are given.
+
+    `shares` is `(B, K, H, W)`, of 1 in all; the candidates are K frames. Unlike the error of
+    their mixture, where wrong candidates may cancel out, it asks for the best one at every
+    pixel. Only the shares are taught; errors are means of 3x3 pixels, as noise should not choose.
+    """
+    wrong = torch.stack([(frame.detach() - truth).abs().mean(dim=1) for frame in candidates], dim=1)
+    return (shares * F.avg_pool2d(wrong, 3, 1, 1, count_include_pad=False)).sum(dim=1).mean()
+
+
 def flow_supervision(flows: Sequence[Tensor], truth: Tensor, known: Tensor) -> Tensor:
     """Return how far a flow pyramid is from the truth, in px, averaged over levels.
 

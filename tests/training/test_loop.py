@@ -46,8 +46,10 @@ def contents(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
         return file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
 
 
-def test_resumes_to_the_same_bits(tmp_path: Path) -> None:
-    train(RECIPE, at(tmp_path / "whole"), MATERIAL, nothing)
+@pytest.mark.parametrize("fusion_steps", [0, 1])
+def test_resumes_to_the_same_bits(tmp_path: Path, fusion_steps: int) -> None:
+    recipe = replace(RECIPE, fusion_steps=fusion_steps)
+    train(recipe, at(tmp_path / "whole"), MATERIAL, nothing)
 
     def interrupt(line: dict[str, float]) -> None:
         if line["step"] == 3:
@@ -55,13 +57,25 @@ def test_resumes_to_the_same_bits(tmp_path: Path) -> None:
 
     broken = at(tmp_path / "broken")
     with pytest.raises(KeyboardInterrupt):
-        train(RECIPE, broken, MATERIAL, interrupt)
-    train(RECIPE, broken, MATERIAL, nothing)
+        train(recipe, broken, MATERIAL, interrupt)
+    train(recipe, broken, MATERIAL, nothing)
     for name in ("w.safetensors", "w.safetensors.checkpoint"):
         whole, resumed = (contents(tmp_path / run / name) for run in ("whole", "broken"))
         assert whole[0] == resumed[0]
         assert whole[1].keys() == resumed[1].keys()
         assert all(torch.equal(value, resumed[1][key]) for key, value in whole[1].items()), name
+
+
+def test_fusion_alone_leaves_features_and_flows_as_they_were(tmp_path: Path) -> None:
+    first, alone = at(tmp_path / "flow"), at(tmp_path / "alone")
+    train(replace(RECIPE, steps=2), first, MATERIAL, nothing)
+    recipe = replace(RECIPE, steps=2, flow_steps=0, fusion_steps=2)
+    train(recipe, replace(alone, initial=first.output), MATERIAL, nothing)
+    before, after = (weights.load(run.output).state_dict for run in (first, alone))
+    changed = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
+    assert changed == {"fuse"}
+    lines = logged(tmp_path / "alone")
+    assert "charbonnier" in lines[0] and "flow" not in lines[0]
 
 
 def test_what_is_written_can_be_loaded_and_begun_with(tmp_path: Path) -> None:
@@ -83,6 +97,12 @@ def test_what_is_written_can_be_loaded_and_begun_with(tmp_path: Path) -> None:
     train(still, Run(second.output, {}, initial=run.output, workers=0), MATERIAL, nothing)
     again = weights.load(second.output).state_dict
     assert all(torch.equal(again[name], value) for name, value in loaded.state_dict.items())
+
+
+def test_a_run_may_save_before_it_has_told_anything(tmp_path: Path) -> None:
+    run = replace(at(tmp_path, every=1), report_every=100)
+    train(replace(RECIPE, steps=2), run, MATERIAL, nothing)
+    assert weights.load(run.output).metadata["steps"] == "2"
 
 
 def test_another_recipe_does_not_resume(tmp_path: Path) -> None:
@@ -125,7 +145,8 @@ def test_a_batch_in_parts_is_the_batch(tmp_path: Path, flow_steps: int) -> None:
     whole, parted = (logged(tmp_path / parts) for parts in ("1", "4"))
     for one, other in zip(whole, parted, strict=True):
         for name in recipe.weights_at(0):
-            assert other[name] == pytest.approx(one[name], rel=1e-4), name
+            # Known pixels are counted part by part, which weighs them a little differently.
+            assert other[name] == pytest.approx(one[name], rel=1e-3), name
     uneven = replace(recipe, accumulate=3)
     with pytest.raises(UsageError, match="3 equal parts"):
         train(uneven, at(tmp_path / "uneven"), MATERIAL, nothing)
@@ -136,7 +157,7 @@ def test_a_few_steps_teach_the_flow() -> None:
     net = Film(CONFIGS["film-xs"])
     recipe = Recipe(steps=1, flow_steps=1, batch=2, side=48, bfloat16=False)
     batch = next(batches(MATERIAL, recipe, 0, 0))[0]
-    optimiser = torch.optim.AdamW(net.parameters(), lr=5e-4)  # 3e-3 hops about at batch 2
+    optimiser = torch.optim.AdamW(net.parameters(), lr=1e-3)  # 2e-3 hops about at batch 2
     course = []
     for _ in range(80):
         optimiser.zero_grad()
@@ -152,7 +173,14 @@ def test_every_term_is_a_finite_number_also_in_bfloat16() -> None:
     recipe = Recipe(batch=2, side=32, census_weight=1.0)
     batch = next(batches(MATERIAL, recipe, 0, 0))[0]
     wanted = recipe.weights_at(recipe.flow_steps)
-    assert set(wanted) == {"charbonnier", "laplacian", "census", "warped", "flow"}
+    assert set(wanted) == {
+        "charbonnier",
+        "laplacian",
+        "census",
+        "warped",
+        "flow",
+        "choice",
+    }
     terms = picture_terms(net, batch, True, wanted)
     assert set(terms) == {*wanted, "decibels"}
     assert all(torch.isfinite(value) for value in terms.values())

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from filmcli.training import synthetic
 from filmcli.training.motion import Motion, Wave
 from filmcli.training.recipe import Recipe
 from filmcli.training.samples import Field, Picture, Sample
@@ -208,3 +209,18 @@ def test_grain_is_of_its_size_and_unsharpness_leaves_sprites_sharp() -> None:
 def test_known_is_what_lands_inside(flow: tuple[float, float], inside: int) -> None:
     field = np.broadcast_to(np.array(flow, np.float32), (4, 4, 2))
     assert lands_inside(field).sum() == inside
+
+
+def test_titles_stand_over_what_moves(monkeypatch: pytest.MonkeyPatch) -> None:
+    shares = []
+    for share in (0.0, 1.0):
+        monkeypatch.setattr(synthetic, "TITLED", share)
+        standing = []
+        for index in range(12):
+            sample = draw(index, pace_shape=0.5)  # lively
+            still = (sample.forward == 0).all(axis=2) & (sample.backward == 0).all(axis=2)
+            standing.append(still.mean())
+            if still.any() and sample.left[still].std() > 0:
+                assert median_error(sample.left, sample.target, still) <= 8  # grain, light, edges
+        shares.append(float(np.mean(standing)))
+    assert shares[0] < 0.01 < shares[1]

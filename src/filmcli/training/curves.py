@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
@@ -41,7 +42,9 @@ class _Axes(NamedTuple):
 
 
 def draw_curves(log: str, picture: str) -> None:
-    """Draw what the `log` of a run holds into a PNG file; nothing if it holds no numbers."""
+    """Draw what the `log` of a run holds into a PNG file; nothing if nothing was told yet."""
+    if not os.path.exists(log):
+        return
     with open(log, encoding="utf-8") as lines:
         told = _by_step(json.loads(line) for line in lines)
     names = {name for line in told for name in line} - {*TOLD_APART, "rate"}

@@ -91,7 +91,8 @@ class Learner:
         stage, _ = recipe.stage(step)
         if not stage:
             return flow_terms(self._net, part, recipe.bfloat16)
-        return picture_terms(self._net, part, recipe.bfloat16, recipe.weights_at(step), self._vgg)
+        wanted, frozen = recipe.weights_at(step), recipe.is_fusion_alone(step)
+        return picture_terms(self._net, part, recipe.bfloat16, wanted, self._vgg, frozen=frozen)
 
     def _follow(self, step: int) -> None:
         """Move the running mean of the weights; young means follow faster."""

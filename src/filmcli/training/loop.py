@@ -54,7 +54,8 @@ def train(recipe: Recipe, run: Run, material: Material, report: Report) -> None:
         stream = batches(material, recipe, first, run.workers, ranks.rank, ranks.size)
         for step, parts in enumerate(books.watch.waiting(stream) if books else stream, first):
             terms = learner.step(step, parts)
-            chapter = recipe.stage(step)[0], recipe.is_late(step)
+            stage, _ = recipe.stage(step)
+            chapter = stage, recipe.is_fusion_alone(step), recipe.is_late(step)
             loss = sum(weight * terms[name] for name, weight in recipe.weights_at(step).items())
             guard.follow(step, chapter, loss)
             if books:

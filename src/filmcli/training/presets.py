@@ -40,6 +40,7 @@ _FILM_L1 = Recipe(
     laplacian_weight=0.0,
     warped_weight=0.0,
     flow_weight=0.0,
+    choice_weight=0.0,
     bfloat16=False,
 )
 

@@ -11,7 +11,8 @@ class Recipe:
     """The numbers of a training run; what moved the curve is written in docs/training.md.
 
     The first `flow_steps` of `steps` train features and flows alone, on known and taught
-    flow; the rest trains everything for the picture. `flow_synthetic` and
+    flow; the rest trains for the picture, its first `fusion_steps` the fusion alone, which
+    takes 0.4 of the time of a step that trains everything. `flow_synthetic` and
     `picture_synthetic` are the shares of synthetic samples in the two stages. A loss of
     weight 0 is not computed.
     """
@@ -19,6 +20,7 @@ class Recipe:
     config: str = "film-xs"
     steps: int = 5800
     flow_steps: int = 2800
+    fusion_steps: int = 0
     batch: int = 8
     accumulate: int = 1  # parts that a batch is taken in, for want of memory
     side: int = 128
@@ -43,6 +45,7 @@ class Recipe:
     laplacian_weight: float = 0.25
     warped_weight: float = 0.3  # falls to a tenth over the picture stage
     flow_weight: float = 0.02  # likewise; per px
+    choice_weight: float = 0.5  # likewise
     vgg_weight: float = 0.0  # in the first half of the picture stage
     late_vgg_weight: float = 0.0  # and in the second
     late_style_weight: float = 0.0
@@ -59,6 +62,10 @@ class Recipe:
         """Tell whether `step` is in the second half of the picture stage."""
         stage, progress = self.stage(step)
         return stage == 1 and progress > 0.5
+
+    def is_fusion_alone(self, step: int) -> bool:
+        """Tell whether features and flows stand still at `step`."""
+        return 0 <= step - self.flow_steps < self.fusion_steps
 
     def needs_vgg(self) -> bool:
         """Tell whether a loss compares features of VGG-19."""
@@ -97,5 +104,8 @@ class Recipe:
             "flow": self.flow_weight * fading,
             "vgg": self.late_vgg_weight if is_late else self.vgg_weight,
             "style": self.late_style_weight if is_late else 0.0,
+            "choice": self.choice_weight * fading,
         }
+        if self.is_fusion_alone(step):
+            del weights["warped"], weights["flow"]
         return {name: weight for name, weight in weights.items() if weight}

@@ -14,14 +14,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from filmcli.training.motion import Motion, Place, Points, carried, random_motion
+from filmcli.training.motion import Motion, Place, Points, carried, random_motion, standing
 from filmcli.training.recipe import Recipe
 from filmcli.training.samples import Field, Picture, Sample
-from filmcli.training.textures import Assets, cut, one_of, opaque, sprite_texture
+from filmcli.training.textures import Assets, cut, one_of, opaque, sprite_texture, word
 
 OVERSAMPLING = 2
 _ENLARGED = np.array([[2.0, 0, 0.5], [0, 2, 0.5], [0, 0, 1]])  # pixel centres of the large canvas
-SMEARED, UNSHARP, GRAINY = 0.03, 0.1, 0.15  # shares of samples
+SMEARED, UNSHARP, GRAINY, TITLED = 0.03, 0.1, 0.15, 0.4  # shares of samples
 _EXPOSURES = 5  # pictures that a smeared one is the mean of
 
 
@@ -52,6 +52,8 @@ def synthetic_sample(assets: Assets, recipe: Recipe, rng: np.random.Generator) -
         background,
         *(_sprite(assets, side, pace, limit, background, rng) for _ in range(count)),
     ]
+    if rng.random() < TITLED:
+        layers.append(_title(side, rng))
     phase = 0.5 if rng.random() < recipe.middle_share else float(rng.uniform(0.1, 0.9))
     camera = _camera(pace, rng)
     left, left_owner = shot(layers, camera, 0.0, side, rng)
@@ -113,6 +115,15 @@ def _sprite(
     drift = _drift(background.motion, centre) if rng.random() < 0.3 else np.zeros(2)
     shift = np.clip(drift + _shift(pace, rng), -limit, limit)
     return Layer(texture, random_motion(texture.shape[:2], centre, scale, shift, rng))
+
+
+def _title(side: int, rng: np.random.Generator) -> Layer:
+    """Return a word that stands over the picture, as subtitles and logos do."""
+    texture = word(rng)
+    height, width = texture.shape[:2]
+    scale = min(rng.uniform(10, 40) / height, 0.9 * side / width)
+    place = standing(rng.uniform(0, side, 2), (height, width), scale, 0.0)
+    return Layer(texture, Motion(place, place))
 
 
 def _drift(motion: Motion, place: NDArray[np.float64]) -> NDArray[np.float64]:

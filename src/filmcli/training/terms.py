@@ -15,19 +15,26 @@ from filmcli.training.samples import Batch
 
 def flow_terms(net: Film, batch: Batch, bfloat16: bool) -> dict[str, Tensor]:
     """Return the loss of the flow pyramids of both directions."""
-    _, _, flows = _matched(net, batch, bfloat16)
+    _, _, flows = _matched(net, batch, bfloat16, frozen=False)
     return {"flow": _flow_loss(flows, batch)}
 
 
 def picture_terms(
-    net: Film, batch: Batch, bfloat16: bool, wanted: Collection[str], vgg: Vgg19 | None = None
+    net: Film,
+    batch: Batch,
+    bfloat16: bool,
+    wanted: Collection[str],
+    vgg: Vgg19 | None = None,
+    *,
+    frozen: bool = False,
 ) -> dict[str, Tensor]:
     """Return the `wanted` losses of the made frame, of the warped ones and of the flows.
 
     "vgg" and "style" are computed where a network for them is given. Besides the losses,
-    "decibels" is the PSNR of the batch's frames, for people to read.
+    "decibels" is the PSNR of the batch's frames, for people to read. No gradient reaches
+    features and flows if they are `frozen`.
     """
-    left, right, flows = _matched(net, batch, bfloat16)
+    left, right, flows = _matched(net, batch, bfloat16, frozen)
     with torch.autocast(batch.left.device.type, torch.bfloat16, enabled=bfloat16):
         made = net.fuse.synthesize(left, right, flows, batch.phase)
     terms = {
@@ -38,6 +45,8 @@ def picture_terms(
     if "warped" in wanted:
         warped = losses.warped_frames(made.warped_left, batch.target)
         terms["warped"] = warped + losses.warped_frames(made.warped_right, batch.target)
+    if "choice" in wanted:
+        terms["choice"] = losses.choice(made.shares, made.candidates, batch.target)
     if "flow" in wanted:
         terms["flow"] = _flow_loss(flows, batch)
     if vgg is not None and ("vgg" in wanted or "style" in wanted):
@@ -56,9 +65,12 @@ _OF_THE_FRAME = {
 
 
 def _matched(
-    net: Film, batch: Batch, bfloat16: bool
+    net: Film, batch: Batch, bfloat16: bool, frozen: bool
 ) -> tuple[FramePyramids, FramePyramids, FlowPyramids]:
-    with torch.autocast(batch.left.device.type, torch.bfloat16, enabled=bfloat16):
+    with (
+        torch.autocast(batch.left.device.type, torch.bfloat16, enabled=bfloat16),
+        torch.set_grad_enabled(not frozen),
+    ):
         left, right = (
             net.features(frame.contiguous(memory_format=torch.channels_last))
             for frame in (batch.left, batch.right)

@@ -35,7 +35,7 @@ def sprite_texture(assets: Assets, rng: np.random.Generator) -> Picture:
         return one_of(assets.cutouts, rng)
     size = int(rng.integers(60, 200)), int(rng.integers(60, 200))
     if kind < 0.62:
-        return _word(rng)
+        return word(rng)
     if kind < 0.7:
         return _pattern(size, rng)
     photograph = one_of(assets.photographs, rng)
@@ -95,13 +95,13 @@ def _pattern(size: tuple[int, int], rng: np.random.Generator) -> Picture:
     return opaque((first * mix + second * (1 - mix)).astype(np.uint8))
 
 
-def _word(rng: np.random.Generator) -> Picture:
+def word(rng: np.random.Generator) -> Picture:
     """Return a word in a random colour on nothing, or on a plate."""
-    word = str(rng.choice(WORDS))
+    written = str(rng.choice(WORDS))
     font, thickness = int(rng.integers(0, 8)), int(rng.integers(2, 6))
-    (width, height), base = cv2.getTextSize(word, font, 2.0, thickness)
+    (width, height), base = cv2.getTextSize(written, font, 2.0, thickness)
     coverage = np.zeros((height + base + 12, width + 12), np.uint8)
-    cv2.putText(coverage, word, (6, height + 6), font, 2.0, 255, thickness, cv2.LINE_AA)
+    cv2.putText(coverage, written, (6, height + 6), font, 2.0, 255, thickness, cv2.LINE_AA)
     ink, plate = rng.integers(0, 256, (2, 3)).astype(np.uint8)
     if rng.random() < 0.5:
         return np.dstack((np.broadcast_to(ink, (*coverage.shape, 3)), coverage))
