@@ -30,11 +30,14 @@ system:
 demo: setup ## make a short film, smooth it to 60 fps, score it against the truth
 	$(RUN) -m benchmarks.demo
 
+# One process a core, each with one thread: they would only wait for each other's.
+PYTEST := OMP_NUM_THREADS=1 $(RUN) -m pytest -q -n auto --dist worksteal
+
 test: setup ## run the tests (without the slow ones)
-	$(RUN) -m pytest -q -m "not slow"
+	$(PYTEST) -m "not slow"
 
 test-all: setup ## run all tests
-	$(RUN) -m pytest -q
+	$(PYTEST)
 
 lint: setup ## check style and types
 	$(VENV)/bin/ruff check .
