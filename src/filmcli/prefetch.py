@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from queue import SimpleQueue
-from threading import Event, Semaphore, Thread
+from threading import Event, Thread
 from typing import NamedTuple, TypeVar
 
 T = TypeVar("T")
@@ -33,14 +33,19 @@ def prefetch(items: Iterable[T], depth: int) -> Iterator[Iterator[T]]:
     if depth < 1:
         raise ValueError("depth must be at least 1")
     queue: SimpleQueue[T | _End] = SimpleQueue()
-    room, stopped = Semaphore(depth), Event()
+    # A queue of leaves to go on, not a semaphore: that is Python code, and a signal that raises
+    # in the middle of it leaves its lock held for ever.
+    room: SimpleQueue[None] = SimpleQueue()
+    for _ in range(depth):
+        room.put(None)
+    stopped = Event()
     close_failures: list[BaseException] = []
 
     def run() -> None:
         iterator: Iterator[T] = iter(())
         try:
             iterator = iter(items)
-            while room.acquire() and not stopped.is_set():
+            while room.get() is None and not stopped.is_set():
                 queue.put(next(iterator))
             end = _End(None)
         except StopIteration:
@@ -60,19 +65,19 @@ def prefetch(items: Iterable[T], depth: int) -> Iterator[Iterator[T]]:
         yield arrivals
     finally:
         stopped.set()
-        room.release()
+        room.put(None)
         thread.join()
         arrivals.close()
     if close_failures:
         raise close_failures[0]
 
 
-def _arrivals(queue: SimpleQueue[T | _End], room: Semaphore) -> Generator[T, None, None]:
+def _arrivals(queue: SimpleQueue[T | _End], room: SimpleQueue[None]) -> Generator[T, None, None]:
     while True:
         arrival = queue.get()
         if isinstance(arrival, _End):
             if arrival.failure is not None:
                 raise arrival.failure
             return
-        room.release()
+        room.put(None)
         yield arrival
