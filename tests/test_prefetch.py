@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import signal
 import threading
 from collections.abc import Iterator
 
@@ -134,3 +136,24 @@ def test_what_cannot_be_iterated_fails_at_the_consumer() -> None:
         next(ahead)
     with pytest.raises(ValueError, match="depth"), prefetch([], 0):
         pass
+
+
+def test_a_signal_at_any_moment_ends_it() -> None:
+    """With a semaphore for the room ahead, one of these thousand waited for ever."""
+
+    class StruckError(Exception):
+        pass
+
+    def strike(*_: object) -> None:
+        raise StruckError
+
+    before = signal.signal(signal.SIGALRM, strike)
+    try:
+        for number in range(1000):
+            signal.setitimer(signal.ITIMER_REAL, 0.001 + number / 1e6)
+            with pytest.raises(StruckError), prefetch(itertools.count(), 2) as ahead:
+                for _ in ahead:
+                    pass
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
