@@ -64,12 +64,7 @@ _RIVALS = "repeat,blend,dis,minterpolate"
 @click.option("--rivals", default=_RIVALS, show_default=True, metavar="NAME,...|none")
 @options.cuts
 @options.device
-@click.option(
-    "--precision",
-    type=click.Choice(["auto", "float32", "float16", "bfloat16"]),
-    default="auto",
-    show_default=True,
-)
+@options.precision
 @options.as_json
 @click.option(
     "--report",

@@ -44,6 +44,12 @@ in_fps = click.option(
 device = click.option(
     "-d", "--device", default="auto", show_default=True, help="auto, cuda, cuda:1, mps, cpu."
 )
+precision = click.option(
+    "--precision",
+    type=click.Choice(["auto", "float32", "float16", "bfloat16"]),
+    default="auto",
+    show_default=True,
+)
 as_json = click.option(
     "--json", "as_json", is_flag=True, help="One JSON object a line on standard output."
 )

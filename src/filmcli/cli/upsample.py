@@ -39,12 +39,7 @@ from filmcli.timing import parse_clock
 @click.option("--audio", type=click.Choice(["copy", "none"]), default="copy", show_default=True)
 @options.deinterlace
 @options.device
-@click.option(
-    "--precision",
-    type=click.Choice(["auto", "float32", "float16", "bfloat16"]),
-    default="auto",
-    show_default=True,
-)
+@options.precision
 @click.option(
     "--tile", default="auto", show_default=True, metavar="N|off", help="Longest side of a tile."
 )
