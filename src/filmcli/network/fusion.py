@@ -98,11 +98,12 @@ class Fusion(nn.Module):
     ) -> Synthesis:
         """Return the frame at `phase` together with what it was made of."""
         time = phase.float()[:, None, None, None]  # (B, 1, 1, 1)
+        motions, *coarser = (_motions(flows, level, time) for level in range(len(self.convs) + 1))
         aligned = [
-            self._align(level, left, right, flows, time) for level in range(len(self.convs) + 1)
+            self._align(level, left, right, ways, time)
+            for level, ways in enumerate([motions, *coarser])
         ]
         out = self._decode(aligned, like=left.features[0])
-        motions = _motions(flows, 0, time)
         warped_left, warped_right = ([parts[at] for parts in aligned] for at in (0, 2))
         if self.head == "rgb":
             frame, motions = out, motions[:2]
@@ -125,7 +126,7 @@ class Fusion(nn.Module):
         level: int,
         left: FramePyramids,
         right: FramePyramids,
-        flows: FlowPyramids,
+        motions: Sequence[Tensor],
         time: Tensor,
     ) -> list[Tensor]:
         """Return what the decoder sees of a level: first left's picture and features, then right's.
@@ -133,7 +134,7 @@ class Fusion(nn.Module):
         Then come the motions and the phase, and for the head "blend" two pictures more and how
         far all of them differ.
         """
-        to_left, to_right, *others = _motions(flows, level, time)
+        to_left, to_right, *others = motions
         images = left.images[level], right.images[level]
         from_left = warp_all((images[0], left.features[level]), to_left)
         from_right = warp_all((images[1], right.features[level]), to_right)
