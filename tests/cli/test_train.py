@@ -59,6 +59,22 @@ def test_weights_are_trained_from_clips_and_stills_and_gone_on_with(
     assert (again.returncode, again.stderr) == (0, "")
 
 
+def test_a_wider_network_begins_with_a_narrow_one(
+    tmp_path: Path, clips: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = str(tmp_path / "out.safetensors")
+    said = ["train", clips, "-o", output, "--workers", "0", "--init", "film-xs", *words(*TINY)]
+    assert run([*said, "--set", "config=film-s"]) == 0
+    wide, narrow = load(output), load("film-xs")
+    layer = "extract.extract_sublevels.convs.0.0.0.weight"
+    assert (wide.config, narrow.config) == ("film-s", "film-xs")
+    kept = wide.state_dict[layer][:8] - narrow.state_dict[layer]
+    assert 0 < kept.abs().max() < 0.01  # two steps further
+    said[3] = f"{output}.2"
+    assert run([*said, "--set", "config=film"]) == 2
+    assert "'film' cannot begin with the weights 'film-xs'" in capsys.readouterr().err
+
+
 def test_programs_are_told_in_json(
     tmp_path: Path, clips: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

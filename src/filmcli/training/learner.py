@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from filmcli.errors import UsageError
 from filmcli.network import weights
-from filmcli.network.film import CONFIGS, Film
+from filmcli.network.film import CONFIGS, Film, FilmConfig
 from filmcli.network.vgg import SOURCES, Vgg19, load_vgg
+from filmcli.network.widening import widened
 from filmcli.training.checkpoint import load_checkpoint, save_checkpoint
 from filmcli.training.guard import astray
 from filmcli.training.ranks import Ranks
@@ -22,8 +23,9 @@ from filmcli.training.terms import flow_terms, picture_terms
 class Learner:
     """What a run changes, on this process's device; `average` are the weights to ship.
 
-    Begins with the weights `initial` (a shipped name or a file) or from nothing. Raises UsageError
-    if the recipe needs VGG-19 and `vgg` names no file of it.
+    Begins with the weights `initial` (a shipped name or a file), widened where they are of a
+    narrower network, or from nothing. Raises UsageError if they are of another network still, or if
+    the recipe needs VGG-19 and `vgg` names no file of it.
     """
 
     def __init__(self, recipe: Recipe, initial: str | None, vgg: str | None, ranks: Ranks) -> None:
@@ -31,7 +33,7 @@ class Learner:
         torch.manual_seed(recipe.seed)
         self._net = Film(CONFIGS[recipe.config])
         if initial is not None:
-            self._net.load_state_dict(weights.load(initial).state_dict)
+            self._net.load_state_dict(_begun(initial, CONFIGS[recipe.config]))
         # 11 to 13 % more samples a second than the default layout (film-xs, one AVX-512 core).
         self._net.to(ranks.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._vgg = _vgg(vgg).to(ranks.device) if recipe.needs_vgg() else None
@@ -99,6 +101,21 @@ class Learner:
         decay = min(self._recipe.average_decay, (1 + step) / (10 + step))
         for name, value in self._net.state_dict().items():
             self.average[name].lerp_(value, 1 - decay)
+
+
+def _begun(initial: str, config: FilmConfig) -> dict[str, Tensor]:
+    """Return the parameters that `initial` names, for the network of `config`."""
+    known = weights.load(initial)
+    if known.config == config.name:
+        return known.state_dict
+    try:
+        return widened(known.state_dict, CONFIGS[known.config], config)
+    except ValueError as error:
+        raise UsageError(
+            f"A '{config.name}' cannot begin with the weights '{initial}'.",
+            str(error),
+            "Give weights of the same network, or of a narrower one of its kind.",
+        ) from error
 
 
 def _vgg(path: str | None) -> Vgg19:
