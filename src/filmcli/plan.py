@@ -31,10 +31,9 @@ from filmcli.timing import (
     segments,
     spell_rate,
 )
-from filmcli.video.encode import (
+from filmcli.video.codecs import (
     Encoding,
     alpha_kept,
-    check_encoding,
     default_encoding,
     encoder_help,
     output_pix_fmt,
@@ -45,6 +44,7 @@ from filmcli.video.process import ffmpeg_version
 from filmcli.video.sequence import film_name, is_pattern, present
 from filmcli.video.stills import is_marked, is_stills, plan_stills
 from filmcli.video.streams import StreamPlan, check_container, plan_streams
+from filmcli.video.trial import check_encoding
 
 _AROUND_SECONDS = 2
 

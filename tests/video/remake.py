@@ -7,8 +7,9 @@ from fractions import Fraction
 from pathlib import Path
 
 from filmcli.frames import VideoInfo
+from filmcli.video.codecs import Encoding
 from filmcli.video.decode import decode, last_duration
-from filmcli.video.encode import SEGMENT_SUFFIX, Encoding, SegmentWriter
+from filmcli.video.encode import SEGMENT_SUFFIX, SegmentWriter
 from filmcli.video.mux import join, verify
 from filmcli.video.probe import probe
 from filmcli.video.streams import StreamPlan, plan_streams

@@ -15,16 +15,12 @@ import pytest
 
 from filmcli.errors import MachineError, RenderError, UsageError
 from filmcli.frames import Color, Layout, Planes, VideoInfo
+from filmcli.video.codecs import Encoding, default_encoding, output_pix_fmt
 from filmcli.video.decode import decode
-from filmcli.video.encode import (
-    Encoding,
-    SegmentWriter,
-    check_encoding,
-    default_encoding,
-    output_pix_fmt,
-)
+from filmcli.video.encode import SegmentWriter
 from filmcli.video.pixels import layout_of
 from filmcli.video.probe import probe
+from filmcli.video.trial import check_encoding
 from tests.clips import ffprobe, noise, pattern, write_film
 
 W, H = 64, 48
@@ -268,7 +264,8 @@ def test_pictures_go_to_standard_output(
         "import sys\n"
         "from fractions import Fraction\n"
         "from filmcli.video.decode import decode\n"
-        "from filmcli.video.encode import Encoding, StreamWriter\n"
+        "from filmcli.video.codecs import Encoding\n"
+        "from filmcli.video.encode import StreamWriter\n"
         "from filmcli.video.probe import probe\n"
         "info = probe(sys.argv[1])\n"
         f"with StreamWriter(info, {words}, Fraction(60000, 1001)) as writer:\n"

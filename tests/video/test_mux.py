@@ -11,8 +11,9 @@ import pytest
 
 from filmcli.errors import RenderError, VerifyError
 from filmcli.frames import Layout
+from filmcli.video.codecs import Encoding
 from filmcli.video.decode import decode
-from filmcli.video.encode import SEGMENT_SUFFIX, Encoding, SegmentWriter
+from filmcli.video.encode import SEGMENT_SUFFIX, SegmentWriter
 from filmcli.video.mux import join, read_tag, verify
 from filmcli.video.probe import probe, read_packets
 from filmcli.video.streams import StreamPlan

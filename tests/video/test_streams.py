@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from filmcli.video.encode import Encoding
+from filmcli.video.codecs import Encoding
 from filmcli.video.probe import probe
 from tests.clips import ffmpeg, ffprobe, hashes, pattern
 from tests.video.remake import FAST, remake

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from filmcli.adaptation.scene import SceneAdaptation
     from filmcli.plan import Plan
     from filmcli.upsample import Event, Progress, Result
-    from filmcli.video.encode import Encoding
+    from filmcli.video.codecs import Encoding
 
 _LINES_EVERY_SECONDS = 30.0
 _JSON_EVERY_SECONDS = 1.0

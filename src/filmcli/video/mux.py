@@ -19,8 +19,8 @@ import ffmpeg
 
 from filmcli.errors import InputError, RenderError, VerifyError
 from filmcli.frames import Span, VideoInfo
+from filmcli.video.codecs import Encoding, output_pix_fmt
 from filmcli.video.decode import seek_args
-from filmcli.video.encode import Encoding, output_pix_fmt
 from filmcli.video.pixels import coded_color, color_words
 from filmcli.video.probe import probe, read_report, read_ticks, source_args
 from filmcli.video.process import Child, FileName, ask, command

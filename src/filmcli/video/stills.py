@@ -17,7 +17,7 @@ import ffmpeg
 from filmcli.errors import UsageError, VerifyError
 from filmcli.frames import VideoInfo
 from filmcli.video.animation import plays, read_mark, webp_milliseconds, write_mark
-from filmcli.video.encode import encoder_help
+from filmcli.video.codecs import encoder_help
 from filmcli.video.mux import concat_script, verify_count
 from filmcli.video.pixels import EXACT_FLAGS
 from filmcli.video.process import Child, FileName, command

@@ -1,0 +1,148 @@
+"""Which encoder codes the film, and in which of its pixel formats."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from filmcli.errors import MachineError
+from filmcli.frames import Layout, VideoInfo
+from filmcli.video.pixels import layout_of, with_alpha
+from filmcli.video.process import ask
+
+_ENCODERS = {
+    "x264": "libx264",
+    "x265": "libx265",
+    "av1": "libsvtav1",
+    "prores": "prores_ks",
+    "ffv1": "ffv1",
+}
+_PACKED_RGB = ("rgb24", "bgr24", "bgr0", "rgb0", "0rgb", "0bgr")
+_PACKED_RGBA = ("bgra", "argb", "abgr")
+# Those whose alpha a segment holds: VP8's lies beside the coded pictures, and NUT has no qtrle.
+_ALPHA_ENCODERS = ("ffv1", "prores_ks", "png")
+_ANY_SIZE = ("ffv1", "prores", "utvideo", "huffyuv", "ffvhuff", "mpeg4", "libvpx", "libaom")
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How the film is coded: `codec` is x264, x265, av1, prores, ffv1 or any ffmpeg encoder.
+
+    None leaves the choice to filmcli: quality by encoder, pixel format as the source's.
+    `ffmpeg_args` are further output options of ffmpeg, word by word.
+    """
+
+    codec: str = "x264"
+    crf: float | None = None
+    preset: str | None = None
+    pix_fmt: str | None = None
+    ffmpeg_args: tuple[str, ...] = ()
+
+    @property
+    def encoder(self) -> str:
+        """ffmpeg's name of the encoder."""
+        return _ENCODERS.get(self.codec, self.codec)
+
+
+def default_encoding(info: VideoInfo) -> Encoding:
+    """x264, which plays everywhere; x265 for what x264 in 8 bits would spoil (depth, HDR)."""
+    return Encoding("x265" if info.layout.depth > 8 or info.color.is_hdr else "x264")
+
+
+def alpha_kept(info: VideoInfo, encoding: Encoding) -> VideoInfo:
+    """The film with its alpha as one more plane if `encoding` holds that, else `info` itself."""
+    film = with_alpha(info)
+    if film is info or encoding.encoder not in _ALPHA_ENCODERS:
+        return info
+    coded = coded_layout(output_pix_fmt(film, encoding)[0])
+    return film if coded is not None and coded.alpha else info
+
+
+def output_pix_fmt(info: VideoInfo, encoding: Encoding) -> tuple[str, str | None]:
+    """The pixel format that is coded, and a notice if it (or the size) is not the source's."""
+    layout = info.layout
+    chosen = encoding.pix_fmt or nearest_format(layout, pix_fmts(encoding.encoder))
+    notices = []
+    lost = _loss(layout, chosen)
+    if lost:
+        notices.append(f"{layout.pix_fmt} is coded as {chosen} ({', '.join(lost)})")
+    width, height = coded_size(info, encoding, chosen)
+    if (width, height) != (info.width, info.height):
+        notices.append(f"{info.width}x{info.height} is padded to {width}x{height}")
+    return chosen, "; ".join(notices) or None
+
+
+def nearest_format(layout: Layout, names: tuple[str, ...]) -> str:
+    """The name among `names` that loses least of `layout`, and of those the smallest."""
+    if not names or layout.pix_fmt in names:
+        return layout.pix_fmt
+
+    def cost(name: str) -> tuple[int, ...]:
+        other = coded_layout(name)
+        if other is None or other.alpha > layout.alpha:
+            return (9,)
+        recoded = layout.model != other.model
+        lost_chroma = max(0, other.chroma_x - layout.chroma_x) + max(
+            0, other.chroma_y - layout.chroma_y
+        )
+        if layout.model == "gray":
+            lost_chroma = 0
+        colorless = layout.model != "gray" and other.model == "gray"
+        lost_depth = max(0, layout.depth - other.depth)
+        spare = -other.chroma_x - other.chroma_y
+        full = name.startswith("yuvj")
+        lost = (layout.alpha > other.alpha, colorless, lost_depth, lost_chroma)
+        return (*lost, recoded, other.depth, spare, full)
+
+    return min(names, key=cost)
+
+
+def _loss(layout: Layout, name: str) -> list[str]:
+    other = coded_layout(name)
+    if other is None:
+        return ["its samples may change"]
+    lost = []
+    if other.model != layout.model and layout.model != "gray":
+        lost.append("its colours are converted")
+    if other.depth < layout.depth:
+        lost.append(f"{layout.depth} bits become {other.depth}")
+    coarser = other.chroma_x > layout.chroma_x or other.chroma_y > layout.chroma_y
+    if coarser and layout.model != "gray":
+        lost.append("colour gets coarser")
+    return lost
+
+
+def coded_layout(name: str) -> Layout | None:
+    """The layout of a format that an encoder takes; packed RGB holds what planar RGB does."""
+    if name in (*_PACKED_RGB, *_PACKED_RGBA):
+        return Layout(name, "rgb", alpha=name in _PACKED_RGBA)
+    return layout_of(name.replace("yuvj", "yuv"))
+
+
+@lru_cache
+def encoder_help(encoder: str) -> str:
+    """What ffmpeg says of an encoder; MachineError if it has none of that name."""
+    words = ask(["ffmpeg", "-hide_banner", "-h", f"encoder={encoder}"]).stdout.decode()
+    if not words.startswith("Encoder"):
+        raise MachineError(
+            f"This ffmpeg has no encoder {encoder}.",
+            "It is misspelt, or ffmpeg was built without it.",
+            "Choose another with --codec; `ffmpeg -encoders` lists them.",
+        )
+    return words
+
+
+def pix_fmts(encoder: str) -> tuple[str, ...]:
+    """The pixel formats that an encoder takes; none if it does not say."""
+    match = re.search(r"Supported pixel formats: (.*)", encoder_help(encoder))
+    return tuple(match[1].split()) if match else ()
+
+
+def coded_size(info: VideoInfo, encoding: Encoding, pix_fmt: str) -> tuple[int, int]:
+    """Width and height of the coded picture: what 4:2:0 and 4:2:2 need is rounded up to even."""
+    layout = coded_layout(pix_fmt)
+    if encoding.encoder.startswith(_ANY_SIZE) or layout is None:
+        return info.width, info.height
+    step_x, step_y = (1 << layout.chroma_x) - 1, (1 << layout.chroma_y) - 1
+    return (info.width + step_x) & ~step_x, (info.height + step_y) & ~step_y
