@@ -35,7 +35,7 @@ class ResidualPredictor(nn.Module):
         """Return the float32 residual flow `(B, 2, H, W)` of `pair` `(B, in_channels, H, W)`."""
         for layer in self._convs:
             pair = layer(pair)
-        return pair.float()
+        return pair.float().contiguous()
 
 
 class FlowEstimator(nn.Module):

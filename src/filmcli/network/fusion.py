@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from filmcli.network.features import FramePyramids, conv
 from filmcli.network.flow import FlowPyramids
-from filmcli.network.pyramids import warp, warp_all
+from filmcli.network.pyramids import warp
 
 Head = Literal["rgb", "blend"]
 
@@ -38,7 +38,9 @@ class Synthesis(NamedTuple):
     warped_left: list[Tensor]  # (B, 3, H >> i, W >> i), finest level first
     warped_right: list[Tensor]
     candidates: list[Tensor]  # (B, 3, H, W)
-    motions: list[Tensor]  # (B, 2, H, W), which fetch left, right, left ...: the first candidates
+    motions: Sequence[
+        Tensor
+    ]  # (B, 2, H, W), which fetch left, right, left ...: the first candidates
     shares: Tensor  # (B, candidates, H or 1, W or 1), 1 in all
     time: Tensor  # (B, 1, 1, 1)
 
@@ -49,6 +51,15 @@ class Synthesis(NamedTuple):
         if len(fetched) < len(self.candidates):
             fetched.append(torch.lerp(left, right, self.time))
         return _mixed(fetched, self.shares)
+
+
+class _Level(NamedTuple):
+    """What is known of a level: both neighbours, and what they are at the wanted moment."""
+
+    images: Tensor  # (2 B, 3, H, W), left's, then right's
+    motions: tuple[Tensor, Tensor]  # (2 B, 2, H, W), each for `images`
+    pictures: list[Tensor]  # (B, 3, H, W), left and right by the first motions, then by the second
+    seen: list[Tensor]  # by the decoder, in the order of its weights
 
 
 class Fusion(nn.Module):
@@ -98,26 +109,25 @@ class Fusion(nn.Module):
     ) -> Synthesis:
         """Return the frame at `phase` together with what it was made of."""
         time = phase.float()[:, None, None, None]  # (B, 1, 1, 1)
-        motions, *coarser = (_motions(flows, level, time) for level in range(len(self.convs) + 1))
         aligned = [
-            self._align(level, left, right, ways, time)
-            for level, ways in enumerate([motions, *coarser])
+            self._align(level, left, right, flows, time) for level in range(len(self.convs) + 1)
         ]
-        out = self._decode(aligned, like=left.features[0])
-        warped_left, warped_right = ([parts[at] for parts in aligned] for at in (0, 2))
+        out = self._decode([level.seen for level in aligned], like=left.features[0])
+        warped_left, warped_right = ([level.pictures[k] for level in aligned] for k in (0, 1))
+        first, turned = aligned[0].motions
         if self.head == "rgb":
-            frame, motions = out, motions[:2]
-            candidates, shares = [warped_left[0], warped_right[0]], torch.cat((1 - time, time), 1)
+            frame, motions = out, first.chunk(2)
+            candidates, shares = aligned[0].pictures, torch.cat((1 - time, time), 1)
         else:
             # Plane by plane: a channel alone is then fast to take.
-            out = out.float().contiguous()
+            out = out.contiguous().float()
             logits, residual, corrections = torch.split(out, [_CANDIDATES, 3, 4], dim=1)
-            for k, correction in enumerate(corrections.chunk(2, dim=1)):
-                motions[k] = motions[k] + _GAIN * correction
-            images = left.images[0], right.images[0]
-            corrected = [warp(*pair) for pair in zip(images, motions[:2], strict=True)]
-            candidates = [*corrected, *aligned[0][-3:-1], torch.lerp(*images, time)]
-            shares = _shares(_GAIN * logits, time, laid_over(*images))
+            first = first + _GAIN * torch.cat(corrections.chunk(2, dim=1))
+            motions = *first.chunk(2), *turned.chunk(2)
+            both = left.images[0], right.images[0]
+            corrected = warp(aligned[0].images, first).chunk(2)
+            candidates = [*corrected, *aligned[0].pictures[2:], torch.lerp(*both, time)]
+            shares = _shares(_GAIN * logits, time, laid_over(*both))
             frame = _mixed(candidates, shares) + residual
         return Synthesis(frame, warped_left, warped_right, candidates, motions, shares, time)
 
@@ -126,26 +136,28 @@ class Fusion(nn.Module):
         level: int,
         left: FramePyramids,
         right: FramePyramids,
-        motions: Sequence[Tensor],
+        flows: FlowPyramids,
         time: Tensor,
-    ) -> list[Tensor]:
-        """Return what the decoder sees of a level: first left's picture and features, then right's.
+    ) -> _Level:
+        """Return a level's pictures at the wanted moment, and what the decoder sees of it.
 
-        Then come the motions and the phase, and for the head "blend" two pictures more and how
-        far all of them differ.
+        First left's picture and features, then right's, then planes: the motions and the phase,
+        and for the head "blend" two pictures more and how far all of them differ.
         """
-        to_left, to_right, *others = motions
-        images = left.images[level], right.images[level]
-        from_left = warp_all((images[0], left.features[level]), to_left)
-        from_right = warp_all((images[1], right.features[level]), to_right)
+        first, turned = motions = _motions(flows, level, time)
+        images = torch.cat((left.images[level], right.images[level]))
+        pictures = [*warp(images, first).chunk(2)]
+        to_left, to_right = first.chunk(2)
+        from_left = warp(left.features[level], to_left)
+        from_right = warp(right.features[level], to_right)
         planes = [to_left, to_right]
         if self.phase_plane:
             planes.append(time.expand_as(to_left[:, :1]))
-        parts = [*from_left, *from_right, torch.cat(planes, dim=1)]
         if self.head == "blend":
-            turned = [warp(*pair) for pair in zip(images, others, strict=True)]
-            parts += [*turned, _differences(from_left[0], from_right[0], *turned, *images)]
-        return parts
+            pictures += warp(images, turned).chunk(2)
+            planes += [*pictures[2:], _differences(*pictures, *images.chunk(2))]
+        seen = [pictures[0], from_left, pictures[1], from_right, torch.cat(planes, dim=1)]
+        return _Level(images, motions, pictures, seen)
 
     def _decode(self, aligned: list[list[Tensor]], like: Tensor) -> Tensor:
         net = _join(aligned[-1], like)
@@ -172,8 +184,8 @@ def _join(parts: list[Tensor], like: Tensor) -> Tensor:
     return torch.cat(alike, dim=1)
 
 
-def _motions(flows: FlowPyramids, level: int, time: Tensor) -> list[Tensor]:
-    """Return the flows `(B, 2, H, W)` that fetch left, right, left and right again.
+def _motions(flows: FlowPyramids, level: int, time: Tensor) -> tuple[Tensor, Tensor]:
+    """Return flows `(2 B, 2, H, W)` that fetch left and right, and others that do so again.
 
     Both flows pass the wanted moment somewhere near the pixel they are anchored at. First each
     frame by the flow from the other, scaled, as published; then by its own, turned round. Where
@@ -181,7 +193,10 @@ def _motions(flows: FlowPyramids, level: int, time: Tensor) -> list[Tensor]:
     the plain mean of all four candidates is 0.26 dB better than that of the first two.
     """
     forward, backward = flows.forward[level], flows.backward[level]
-    return [backward * time, forward * (1 - time), forward * -time, backward * (time - 1)]
+    return (
+        torch.cat((backward * time, forward * (1 - time))),
+        torch.cat((forward * -time, backward * (time - 1))),
+    )
 
 
 def _differences(*pictures: Tensor) -> Tensor:
@@ -203,8 +218,8 @@ def _shares(logits: Tensor, time: Tensor, still: Tensor) -> Tensor:
     """
     share = _STILL_SHARE + (1 - 2 * _STILL_SHARE) * still
     # Left counts 1 - time, right time, each divided among its two; the bound keeps it finite.
-    moved = torch.cat((1 - time, time) * 2, dim=1) * (1 - share) / 2
-    even = torch.cat((moved, share), dim=1).clamp(min=1e-6).log()
+    moved = torch.cat((1 - time, time), dim=1).clamp(min=1e-6).log() + ((1 - share) / 2).log()
+    even = torch.cat((moved, moved, share.log()), dim=1)
     return torch.softmax(logits * (1 - still) + even, dim=1)
 
 
@@ -238,5 +253,5 @@ def _largest_around(plane: Tensor) -> Tensor:
 def _mixed(pictures: Sequence[Tensor], shares: Tensor) -> Tensor:
     mixture = torch.zeros_like(pictures[0])
     for picture, share in zip(pictures, torch.split(shares, 1, dim=1), strict=True):
-        mixture = torch.addcmul(mixture, picture.contiguous(), share)
+        mixture.addcmul_(picture, share)
     return mixture

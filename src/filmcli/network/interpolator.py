@@ -207,7 +207,7 @@ class Interpolator:
         """Return what is known of RGB (and alpha), padded to a size that suits the network."""
         right, below = _padding(self._net.config, *rgb.shape[-2:])
         padded = F.pad(rgb, (0, right, 0, below), mode="replicate")
-        colors_only = padded[:, :3].contiguous(memory_format=torch.channels_last)
+        colors_only = padded[:, :3].contiguous()
         return _Picture(self._run("features", params, colors_only), padded[:, 3:])
 
     def _run(self, stage: str, params: Params | None, *inputs: Any) -> Any:
