@@ -34,17 +34,20 @@ def correlate(start: Tensor, end: Tensor, reach: int) -> Tensor:
     asked = asked.reshape(B, rows, _BLOCK, columns, _BLOCK, C).transpose(2, 3)
     around = F.pad(end, (reach, reach + right, reach, reach + below)).permute(0, 2, 3, 1)
     around = around.unfold(1, side, _BLOCK).unfold(2, side, _BLOCK)  # (B, rows, columns, C, s, s)
-    products = asked.reshape(-1, _BLOCK**2, C) @ around.reshape(-1, C, side**2)
+    around = around.permute(0, 1, 2, 4, 5, 3)  # as it lies in memory
+    products = asked.reshape(-1, _BLOCK**2, C) @ around.reshape(-1, side**2, C).mT
     wanted = _places(reach, side, start.device).expand(products.shape[0], -1, -1)
     cosines = products.gather(2, wanted).view(B, rows, columns, _BLOCK, _BLOCK, -1)
-    cosines = cosines.permute(0, 5, 1, 3, 2, 4).reshape(B, -1, H + below, W + right)
-    return cosines[..., :H, :W]
+    # A pixel's cosines stay side by side, as the features are.
+    cosines = cosines.transpose(2, 3).reshape(B, H + below, W + right, -1)
+    return cosines[:, :H, :W].contiguous().permute(0, 3, 1, 2)
 
 
 def _unit(features: Tensor) -> Tensor:
     # Smooth at zero too, where the second-order gradient of a plain norm is not a number.
-    squares = (features * features).sum(dim=1, keepdim=True, dtype=torch.float32)
-    return features * torch.rsqrt(squares + 1e-6).to(features.dtype)
+    exact = features.float()
+    squares = (exact * exact).sum(dim=1, keepdim=True)
+    return (exact * torch.rsqrt(squares + 1e-6)).to(features.dtype)
 
 
 def _places(reach: int, side: int, device: torch.device) -> Tensor:
