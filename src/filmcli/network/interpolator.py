@@ -106,7 +106,7 @@ class Interpolator:
             words.append(f"tiles of {self._tile} px")
         return ", ".join(words)
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def between(
         self,
         left: Planes,
