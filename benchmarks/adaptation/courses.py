@@ -41,7 +41,7 @@ class Course:
             steps=max(self.counts),
             rates=learned.rates if self.rate is None else None,
             learning_rate=self.rate or 0.0,
-            rule=self.rule,
+            rule=learned.rule if self.rate is None else self.rule,
             subset=self.subset,
             questions=QUESTIONS[self.questions] if self.questions else learned.questions,
         )

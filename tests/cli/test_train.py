@@ -92,7 +92,7 @@ def test_rates_are_learned_by_meta_training(tmp_path: Path, clips: str) -> None:
     save(base, "film-xs", Film(CONFIGS["film-xs"]).state_dict(), {"recipe": "of the base"})
     settings = ("side=64", "tasks=1", "steps=2", "queries=1", "first_inner_rate=1e-3")
     said = ["train", clips, "--meta", "--init", base, "-o", output]
-    assert run([*said, *words(*settings, "rate_of_rates=1")]) == 0
+    assert run([*said, *words(*settings, "rate_of_rates=1", "rule=sgd")]) == 0
     before, after = load(base), load(output)
     assert after.metadata["recipe"] == "of the base"
     assert after.metadata["lessons"] == "0 1"
@@ -102,7 +102,8 @@ def test_rates_are_learned_by_meta_training(tmp_path: Path, clips: str) -> None:
     # the logarithms have moved from where they began
     assert any(abs(rate / 1e-3 - 1) > 0.005 for rate in rates.values())
     assert any(not torch.equal(after.state_dict[n], before.state_dict[n]) for n in rates)
-    assert recipe_of(after, 1).rates == after.rates
+    recipe = recipe_of(after, 1)
+    assert (recipe.rates, recipe.rule) == (after.rates, "sgd")
 
 
 @pytest.mark.parametrize(
@@ -114,6 +115,8 @@ def test_rates_are_learned_by_meta_training(tmp_path: Path, clips: str) -> None:
         ([".", "--preset", "huge"], 2, "no preset 'huge'"),
         ([".", "--set", "speed=1"], 2, "makes no sense"),
         ([".", "--meta", "--stills", "."], 2, "--meta takes no"),
+        ([".", "--meta", "--set", "rule=newton"], 2, "no rule 'newton'"),
+        ([".", "--meta", "--set", "subset=eyes"], 2, "no subset 'eyes'"),
         (["--stills", "."], 3, "no opaque colour pictures"),
     ],
 )

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor, nn
 
 from filmcli.adaptation.film import adaptable, recipe_of
-from filmcli.adaptation.inner import plain
 from filmcli.adaptation.lessons import Triplets
 from filmcli.adaptation.scene import fit
 from filmcli.errors import InputError, RenderError, UsageError
@@ -92,8 +91,8 @@ def test_outer_losses_by_hand() -> None:
     # |w - 0.5| has slope -1 at w = 0.2; a step of 0.1 goes to 0.3, where the query 0.9 is 0.6 off
     net = Line(0.2)
     params = dict(net.named_parameters())
-    recipe = MetaRecipe(inner_steps=1, subset="all")
-    before, after = outer_losses(net, params, [{"w": 0.1}], level_task(0.5, 0.9), recipe, plain)
+    recipe = MetaRecipe(inner_steps=1, subset="all", rule="sgd")
+    before, after = outer_losses(net, params, [{"w": 0.1}], level_task(0.5, 0.9), recipe)
     assert before.item() == pytest.approx(0.7, abs=1e-4)
     assert after.item() == pytest.approx(0.6, abs=1e-4)
 
@@ -119,17 +118,17 @@ def test_the_rate_is_learned() -> None:
 def test_the_gradient_of_every_steps_rate_by_hand() -> None:
     # 0.2 goes to 0.3 and on to 0.45; the query is 0.9, so either rate's gradient is -1, and that
     # of its logarithm minus the rate. Adam's first step is by the sign: both logarithms rise by 1.
-    recipe = MetaRecipe(inner_steps=2, rate_per_step=True, subset="all")
+    recipe = MetaRecipe(inner_steps=2, rate_per_step=True, subset="all", rule="sgd")
     rates = [{"w": torch.tensor(rate, requires_grad=True)} for rate in (0.1, 0.15)]
     net = Line(0.2)
     params = dict(net.named_parameters())
-    _, after = outer_losses(net, params, rates, level_task(0.6, 0.9), recipe, plain)
+    _, after = outer_losses(net, params, rates, level_task(0.6, 0.9), recipe)
     assert after.item() == pytest.approx(0.45, abs=1e-4)
     gradients = torch.autograd.grad(after, [rate["w"] for rate in rates])
     assert [gradient.item() for gradient in gradients] == pytest.approx([-1, -1], abs=1e-4)
     recipe = replace(recipe, steps=1, tasks=1, learning_rate=0.0, first_inner_rate=0.1)
     recipe = replace(recipe, rate_of_rates=20.0)  # a twentieth of it at the first, warming step
-    learned = meta_train(net, repeat(level_task(0.6, 0.9)), recipe, rule=plain)
+    learned = meta_train(net, repeat(level_task(0.6, 0.9)), recipe)
     expected = pytest.approx(0.1 * math.e, rel=1e-4)
     assert [rates["w"].item() for rates in learned.rates] == [expected, expected]
 
@@ -138,11 +137,11 @@ def test_steps_can_be_drawn() -> None:
     # every step goes by 0.1 towards the support: after one, two or three the query is hit or not
     recipe = MetaRecipe(
         inner_steps=3, fewer_steps=True, subset="all", steps=30, tasks=1, learning_rate=0.0,
-        first_inner_rate=0.1, rate_of_rates=0.0,
+        rule="sgd", first_inner_rate=0.1, rate_of_rates=0.0,
     )  # fmt: skip
     told: list[dict[str, float]] = []
     for _ in range(2):
-        meta_train(Line(0.2), repeat(level_task(0.9, 0.9)), recipe, told.append, plain)
+        meta_train(Line(0.2), repeat(level_task(0.9, 0.9)), recipe, told.append)
     after = [round(line["after"], 3) for line in told]
     assert set(after) == {0.6, 0.5, 0.4}
     assert after[:30] == after[30:]
@@ -174,9 +173,9 @@ def test_learned_rates_are_walked_by_from_the_file(per_weight: bool, tmp_path: P
     )  # too bright everywhere: each step darkens
     recipe = MetaRecipe(
         steps=1, tasks=1, inner_steps=2, rate_per_step=True, rate_per_weight=per_weight,
-        doubled=1.0, cycle=0.0, queries=1, rate_of_rates=20.0,
+        doubled=1.0, cycle=0.0, queries=1, rate_of_rates=20.0, rule="sgd",
     )  # fmt: skip
-    learned = meta_train(net, moving_tasks(), recipe, rule=plain)
+    learned = meta_train(net, moving_tasks(), recipe)
     name = "fuse.output_conv.bias"
     assert [rates[name].shape for rates in learned.rates] == [(12,) if per_weight else ()] * 2
     path = str(tmp_path / "meta.safetensors")
@@ -258,8 +257,8 @@ def test_orders_differ_by_what_the_step_depends_on() -> None:
     rates = [dict.fromkeys(params, 0.05)]
 
     def outer(order: int) -> Tensor:
-        recipe = MetaRecipe(subset="all", order=order)
-        return outer_losses(net, params, rates, task, recipe, plain)[1]
+        recipe = MetaRecipe(subset="all", order=order, rule="sgd")
+        return outer_losses(net, params, rates, task, recipe)[1]
 
     name = "output_conv.bias"
     first, second = (torch.autograd.grad(outer(order), params[name])[0] for order in (1, 2))
@@ -269,8 +268,8 @@ def test_orders_differ_by_what_the_step_depends_on() -> None:
     step = 1e-4  # warping is done in float32
     with torch.no_grad():
         params[name][2] += step
-        above = outer_losses(net, params, rates, task, MetaRecipe(), plain)[1]
+        above = outer_losses(net, params, rates, task, MetaRecipe(rule="sgd"))[1]
         params[name][2] -= 2 * step
-        below = outer_losses(net, params, rates, task, MetaRecipe(), plain)[1]
+        below = outer_losses(net, params, rates, task, MetaRecipe(rule="sgd"))[1]
         params[name][2] += step
     assert second[2].item() == pytest.approx((above - below).item() / (2 * step), rel=0.02)

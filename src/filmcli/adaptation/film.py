@@ -26,6 +26,7 @@ from filmcli.network.machine import choose_device
 from filmcli.network.weights import Weights
 
 LESSONS = "lessons"
+RULE = "rule"
 """Name, in the metadata of meta-trained weights, of the two questions' weights: "0 1"."""
 
 
@@ -67,12 +68,13 @@ def adaptable(weights: Weights, device: str = "auto") -> Film:
 
 
 def recipe_of(weights: Weights, steps: int) -> Recipe:
-    """Return how to adapt these weights: by the rates and lessons that they learned it with."""
+    """Return how to adapt these weights: by the rates, the rule and the lessons they learned with."""
     if not weights.rates:
         return Recipe(steps=steps)
     said = weights.metadata.get(LESSONS)
     questions = Questions(*map(float, said.split())) if said else Recipe().questions
-    return Recipe(steps=steps, rates=weights.rates, questions=questions)
+    rule = weights.metadata.get(RULE, Recipe().rule)
+    return Recipe(steps=steps, rates=weights.rates, rule=rule, questions=questions)
 
 
 class FilmAdapter:

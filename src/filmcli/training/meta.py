@@ -19,9 +19,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from filmcli.adaptation.inner import Params, Rates, Rule, adam, adapt
+from filmcli.adaptation.inner import RULES, Params, Rates, adapt
 from filmcli.adaptation.lessons import Lesson, Questions
-from filmcli.adaptation.subsets import ADAPTERS, subset
+from filmcli.adaptation.subsets import ADAPTERS, SUBSETS, subset
 from filmcli.errors import RenderError, UsageError
 from filmcli.training.tasks import Task
 from filmcli.training.watch import Report
@@ -42,6 +42,7 @@ class MetaRecipe:
     fewer_steps: bool = False  # each task's are drawn from 1 to inner_steps
     order: int = 1
     learning_rate: float = 3e-5
+    rule: str = "adam"  # of an inner step; "sgd" goes further where a scene asks for more
     first_inner_rate: float = 3e-4
     rate_of_rates: float = 0.02  # of the logarithms
     rate_per_weight: bool = False
@@ -55,6 +56,13 @@ class MetaRecipe:
     side: int = 160  # px of a task's frames
     queries: int = 3  # triplets in a task's query: 1 or 3
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Raise UsageError for a rule or a subset that there is not."""
+        for name, known in (("rule", RULES), ("subset", SUBSETS | {ADAPTERS: None})):
+            if (asked := getattr(self, name)) not in known:
+                why = f"Known are {', '.join(known)}."
+                raise UsageError(f"There is no {name} '{asked}'.", why, "Name one of these.")
 
 
 @dataclass(frozen=True)
@@ -70,7 +78,6 @@ def meta_train(
     tasks: Iterator[Task],
     recipe: MetaRecipe,
     report: Report | None = None,
-    rule: Rule = adam,
     keep: Callable[[Learned, int], None] | None = None,
     keep_every: int = 100,
 ) -> Learned:
@@ -102,7 +109,7 @@ def meta_train(
         for _ in range(recipe.tasks):
             rates = [{name: log.exp() for name, log in of_step.items()} for of_step in logs]
             steps = dice.randint(1, recipe.inner_steps) if recipe.fewer_steps else None
-            before, after = outer_losses(net, params, rates, next(tasks), recipe, rule, steps)
+            before, after = outer_losses(net, params, rates, next(tasks), recipe, steps)
             loss = (after + recipe.unadapted_share * before) / recipe.tasks
             loss.backward()  # type: ignore[no-untyped-call]
             told["before"] += before.item() / recipe.tasks
@@ -129,7 +136,6 @@ def outer_losses(
     rates: Rates,
     task: Task,
     recipe: MetaRecipe,
-    rule: Rule = adam,
     steps: int | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Return the query loss of `task` at `params`, and at what `steps` of adaptation make of them.
@@ -146,7 +152,7 @@ def outer_losses(
         params,
         rates,
         recipe.inner_steps if steps is None else steps,
-        rule=rule,
+        rule=RULES[recipe.rule],
         create_graph=recipe.order == 2,
     )
     with torch.set_grad_enabled(recipe.unadapted_share > 0):

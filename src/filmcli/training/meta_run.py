@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from filmcli.adaptation.film import LESSONS, adaptable
+from filmcli.adaptation.film import LESSONS, RULE, adaptable
 from filmcli.network.weights import load, named_rates, save
 from filmcli.training.clips import Clip
 from filmcli.training.curves import draw_curves
@@ -28,7 +28,7 @@ def meta_train_film(
 
     def keep(learned: Learned, step: int) -> None:
         tensors = {**weights.state_dict, **learned.params, **named_rates(learned.rates)}
-        lessons = {LESSONS: f"{recipe.doubled:g} {recipe.cycle:g}"}
+        lessons = {LESSONS: f"{recipe.doubled:g} {recipe.cycle:g}", RULE: recipe.rule}
         said = {**weights.metadata, **run.metadata, **lessons, "meta_steps": str(step)}
         save(run.output, weights.config, tensors, said)
         draw_curves(log, f"{run.output}.png")
