@@ -68,7 +68,7 @@ def adaptable(weights: Weights, device: str = "auto") -> Film:
 
 
 def recipe_of(weights: Weights, steps: int) -> Recipe:
-    """Return how to adapt these weights: by the rates, the rule and the lessons they learned with."""
+    """Return how to adapt these weights: as they learned to, by their rates, rule and lessons."""
     if not weights.rates:
         return Recipe(steps=steps)
     said = weights.metadata.get(LESSONS)
