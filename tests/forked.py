@@ -158,6 +158,8 @@ def _step(event: str, arguments: tuple[Any, ...], here: str) -> str | None:
     return " ".join([event.removeprefix("os."), *inside]) if inside else None
 
 
+WRITES = ("mkdir", "open", "link", "rename")
+"""Steps that a full disk, or one that is read-only, does not allow."""
 _SIGNALS = {"kill": signal.SIGKILL, "interrupt": signal.SIGINT, "terminate": signal.SIGTERM}
 _REFUSALS = {"full": errno.ENOSPC, "refused": errno.EROFS}
 
@@ -166,6 +168,6 @@ def _act(how: str, late: int, step: str) -> None:
     if how in _SIGNALS and late == 0:
         os.kill(os.getpid(), _SIGNALS[how])
     # A full disk still lets files go, and programs start.
-    if how in _REFUSALS and late >= 0 and step.split()[0] in ("mkdir", "open", "link", "rename"):
+    if how in _REFUSALS and late >= 0 and step.split()[0] in WRITES:
         number = _REFUSALS[how]
         raise OSError(number, os.strerror(number), step.split()[-1])

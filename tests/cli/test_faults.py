@@ -13,7 +13,7 @@ import pytest
 
 from filmcli.video import process
 from tests.clips import ffmpeg
-from tests.forked import Done, Running, run, started, strike
+from tests.forked import WRITES, Done, Running, run, started, strike
 
 COMMAND = ["upsample", "in.mkv", "-c", "ffv1"]
 NAME = "in.2x.mkv"
@@ -89,11 +89,23 @@ def test_a_struck_run_goes_on_to_the_same_bytes(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", ["kill", "interrupt", "terminate", "full", "refused"])
+@pytest.mark.parametrize("part", range(4))
+@pytest.mark.parametrize("how", ["kill", "interrupt", "terminate"])
 def test_every_step_of_the_command_can_be_struck(
+    tmp_path: Path, whole: Undisturbed, how: str, part: int
+) -> None:
+    for number in range(part, len(whole.steps), 4):
+        strike_and_go_on(whole, tmp_path / str(number), how, number)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["full", "refused"])
+def test_a_disk_may_take_no_more_at_every_step_that_writes(
     tmp_path: Path, whole: Undisturbed, how: str
 ) -> None:
-    for number in range(len(whole.steps)):
+    writes = [at for at, step in enumerate(whole.steps) if step.split()[0] in WRITES]
+    assert len(writes) >= 9
+    for number in writes:
         strike_and_go_on(whole, tmp_path / str(number), how, number)
 
 

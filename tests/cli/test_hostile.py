@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import random
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -83,8 +84,14 @@ def check_harmless(folder: Path, name: str, done: Done) -> None:
     assert not left or "goes on from there" in done.stderr, (left, done)
 
 
-def fuzz(folder: Path, films: dict[str, bytes], ending: str, count: int) -> None:
+def fuzz(
+    folder: Path, films: dict[str, bytes], ending: str, count: int, seconds: float = 600
+) -> None:
+    """Run on `count` damaged films, or on as many as there is time for: six at least."""
+    began = time.monotonic()
     for at, bytes_ in enumerate(damaged(films[ending], ending, count)):
+        if at >= 6 and time.monotonic() - began > seconds:
+            return
         work = folder / str(at)
         work.mkdir()
         (work / f"in{ending}").write_bytes(bytes_)
@@ -102,7 +109,7 @@ def test_a_damaged_film_does_no_harm(tmp_path: Path, films: dict[str, bytes], en
 def test_many_damaged_films_do_no_harm(
     tmp_path: Path, films: dict[str, bytes], ending: str
 ) -> None:
-    fuzz(tmp_path, films, ending, 60)
+    fuzz(tmp_path, films, ending, 60, seconds=90)
 
 
 def bombs(folder: Path) -> Iterator[Path]:
