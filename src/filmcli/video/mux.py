@@ -27,6 +27,7 @@ from filmcli.video.process import Child, FileName, ask, command
 from filmcli.video.streams import EXPERIMENTAL, Carried, StreamPlan
 
 _MP4 = (".mp4", ".m4v", ".mov")
+_TRANSPORT = (".ts", ".m2ts")
 _FINE_TICKS = 10_000
 """Ticks a second that a track has at least, so that starts are exact to 0.1 ms."""
 _PICTURES = {"png": "png", "mjpeg": "jpeg", "bmp": "bmp"}
@@ -85,7 +86,7 @@ def join(
         mapped = tuple(item for item in plan.carried if not item.stream.is_attached_picture)
         plan = replace(plan, carried=mapped)
     film = _output(new, old, info, encoding, plan, output, rate, start, cut)
-    words = [*EXPERIMENTAL, *covers, *_tag_words(info, tags)]
+    words = [*EXPERIMENTAL, *covers, *_tag_words(info, output, tags)]
     args = command(film, "-loglevel", "warning", "-copyts", *words)
     with Child(args, stdin=True, cwd=folder, writes=output) as child:
         child.write(concat_script(segments, rate).encode())
@@ -216,7 +217,10 @@ def _stretched(stretch: Fraction, start: Fraction) -> list[str]:
     return [*steps, f"asetpts=({_seconds(start)}+NB_CONSUMED_SAMPLES/SR)/TB"]
 
 
-def _tag_words(info: VideoInfo, tags: Mapping[str, str]) -> list[str]:
+def _tag_words(info: VideoInfo, output: str, tags: Mapping[str, str]) -> list[str]:
+    if output.lower().endswith(_TRANSPORT):
+        # No room for a comment, but for who sends the film; ffmpeg would name itself there.
+        return ["-metadata", f"service_provider={tags['comment']}"] if "comment" in tags else []
     report = read_report(info.path, "-show_entries", "format_tags=comment")
     theirs = report.get("format", {}).get("tags", {})
     comment = next((v for k, v in theirs.items() if k.lower() == "comment"), "")
@@ -228,15 +232,15 @@ def _tag_words(info: VideoInfo, tags: Mapping[str, str]) -> list[str]:
 
 
 def read_tag(path: str) -> str | None:
-    """The fingerprint in the comment of a film that filmcli made; None if there is none."""
+    """The fingerprint in the metadata of a film that filmcli made; None if there is none."""
+    entries = "format_tags=comment:program_tags=service_provider"
     try:
-        report = read_report(path, "-show_entries", "format_tags=comment")
+        report = read_report(path, "-show_entries", entries)
     except InputError:
         return None
-    tags = report.get("format", {}).get("tags", {})
-    comment = next((v for k, v in tags.items() if k.lower() == "comment"), "")
-    match = _MARK.search(comment)
-    return match[1] if match else None
+    holders = (report.get("format", {}), *report.get("programs", ()))
+    told = [value for holder in holders for value in holder.get("tags", {}).values()]
+    return next((match[1] for value in told if (match := _MARK.search(value))), None)
 
 
 def verify(
