@@ -15,7 +15,7 @@ from typing import Any
 from benchmarks.speed import Took, fresh_weights, mandelbrot, run_ffmpeg
 from filmcli.network.interpolator import Interpolator
 from filmcli.network.weights import load, save
-from filmcli.plan import Settings
+from filmcli.request import Settings
 from filmcli.upsample import upsample
 from filmcli.video.decode import decode
 from filmcli.video.probe import probe
@@ -25,7 +25,7 @@ SECONDS = 15
 # Linux counts a child's ru_maxrss from its parent's size at the fork; VmHWM is the child's own.
 _PEAK = """
 import sys
-from filmcli.plan import Settings
+from filmcli.request import Settings
 from filmcli.upsample import upsample
 upsample(sys.argv[1], Settings(weights=sys.argv[2], output=sys.argv[3]))
 print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from filmcli.plan import Plan, Settings
+from filmcli.plan import Plan
+from filmcli.request import Settings
 from filmcli.upsample import upsample
 from filmcli.video.mux import read_tag
 from filmcli.video.probe import probe

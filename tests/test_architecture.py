@@ -17,6 +17,7 @@ SOURCE = Path(filmcli.__file__).parent
 # A room imports from lower floors only; rooms on one floor do not know each other.
 FLOORS = {
     "timing": 0,
+    "pulldown": 0,
     "frames": 0,
     "prefetch": 0,
     "errors": 0,
@@ -33,6 +34,7 @@ FLOORS = {
     "adapt": 3,
     "job": 3,
     "plan": 3,
+    "request": 3,
     "comparison": 3,
     "training": 3,
     "evaluation": 3,
@@ -43,7 +45,10 @@ FLOORS = {
 NEIGHBOURS = {
     ("upsample", "job"),
     ("upsample", "plan"),
+    ("upsample", "request"),
+    ("plan", "request"),
     ("plan", "job"),
+    ("request", "job"),
     ("training", "evaluation"),
     ("adapt", "job"),  # the fingerprint of a film
     ("adapt", "evaluation"),  # the built-in film, where none is given

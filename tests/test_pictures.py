@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from filmcli.errors import InputError
-from filmcli.plan import Settings
+from filmcli.request import Settings
 from filmcli.upsample import upsample
 from tests.clips import ffmpeg, ffprobe, pattern
+from tests.forked import run
 
 FILMCLI = [sys.executable, "-m", "filmcli"]
 
@@ -152,18 +153,48 @@ def test_what_is_no_film_on_standard_input(
         (["--weights", "nonesuch"], 5, "no weights"),
         (["-o", "no/such/folder.mkv"], 5, "no folder"),
         (["-o", "film.doc"], 2, "cannot be written"),
+        (["--preset", "leisurely"], 5, "cannot code 64x48"),
+        (["--codec", "x265", "--crf", "99"], 5, "cannot code 64x48"),
+        (["--ffmpeg-args", "-nonesuch 1"], 5, "cannot code 64x48"),
+        (["--codec", "prores", "--crf", "9"], 2, "--crf does not fit"),
+        (["--codec", "ffv1", "-o", "film.webm"], 2, "cannot hold"),
+        (["--crf", "9", "-o", "-"], 2, "add --codec"),
+        (["--codec", "x264", "--preset", "leisurely", "-o", "-"], 5, "cannot code"),
+        (["--fps", "60", "-o", "film.gif"], 2, "GIF cannot"),
+        (["--crf", "0", "-o", "film.gif"], 2, "no words"),
+        (["-o", "shot/%d.png", "-y"], 2, "among those of shot"),
     ],
 )
 def test_options_are_checked_before_pictures_are_read(
     tmp_path: Path, words: list[str], code: int, said: str
 ) -> None:
-    (tmp_path / "shot").mkdir()
-    for number in (1, 2):
-        (tmp_path / "shot" / f"{number}.png").write_bytes(b"no picture")
-    done = subprocess.run([*FILMCLI, "upsample", "shot", *words], cwd=tmp_path, text=True,
-                          capture_output=True, check=False)  # fmt: skip
-    assert (done.returncode, said in done.stderr) == (code, True), done.stderr
+    pictures(tmp_path / "shot", "%d.png", "rgb24", count=1)
+    (tmp_path / "shot" / "2.png").write_bytes(b"no picture")
+    done = run(["upsample", "shot", *words], tmp_path)
+    assert (done.code, said in done.stderr) == (code, True), done.stderr
     assert os.listdir(tmp_path) == ["shot"]
+    assert sorted(os.listdir(tmp_path / "shot")) == ["1.png", "2.png"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--preset", "leisurely"], "cannot code 64x48 yuv422p10le at 48 fps"),
+        (["--fps", "60", "-o", "film.gif"], "GIF cannot show 60 pictures"),
+    ],
+)
+def test_options_are_checked_before_a_pipe_is_read(
+    tmp_path: Path, words: list[str], said: str
+) -> None:
+    command = [*FILMCLI, "upsample", "-", "-o", "film.mkv", *words]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdin=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as running:
+        assert running.stdin is not None and running.stderr is not None
+        running.stdin.write(b"YUV4MPEG2 W64 H48 F24:1 C422p10\nFRAME\n")
+        running.stdin.flush()  # and nothing else comes
+        assert said in running.stderr.read().decode()
+    assert os.listdir(tmp_path) == []
 
 
 def test_a_work_folder_is_made_for_pictures_too(tmp_path: Path) -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
+from filmcli.errors import OutputExistsError
 from filmcli.job import open_job
-from filmcli.plan import Plan, Request, Settings, make_plan, prepare
+from filmcli.plan import Plan, make_plan
+from filmcli.request import Request, Settings, prepare
+from filmcli.upsample import upsample
 from tests.clips import pattern
 
 
@@ -52,3 +56,25 @@ def test_another_list_of_cuts_under_the_same_name_is_another_job(film: str, tmp_
     assert second.key != first.key
     cuts.write_text("0.25\n")
     assert prepare(film, replace(settings, device="cpu")).key == first.key
+
+
+@pytest.mark.parametrize(
+    ("ending", "codec"),
+    [
+        (".mov", "x264"),
+        (".mkv", "ffv1"),
+        (".webm", "libvpx"),
+        (".ts", "mpeg2video"),
+        (".m2ts", "x264"),
+        (".nut", "ffv1"),
+    ],
+)
+def test_every_container_tells_that_the_work_is_done(
+    tmp_path: Path, ending: str, codec: str
+) -> None:
+    source = pattern(tmp_path / "in.mkv", 0.2, size="64x48", rate="25")
+    asked = Settings(fps="1x", codec=codec, output=str(tmp_path / f"out{ending}"))
+    assert not upsample(source, asked).skipped
+    assert upsample(source, asked).skipped
+    with pytest.raises(OutputExistsError):
+        upsample(source, replace(asked, end=Fraction(1, 10)))

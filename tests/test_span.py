@@ -11,7 +11,7 @@ import pytest
 
 from filmcli.errors import UsageError
 from filmcli.frames import Layout
-from filmcli.plan import Settings
+from filmcli.request import Settings
 from filmcli.timing import parse_clock
 from filmcli.upsample import upsample
 from tests.clips import add_sound, ffmpeg, ffprobe, noise, pattern, write_vfr

@@ -24,13 +24,14 @@ from filmcli.adaptation.store import adapted_path, find, key_facts
 from filmcli.firstpass import Surveying, distinct_frames
 from filmcli.frames import Frame, Planes
 from filmcli.job import Job, clear_up, fingerprint, open_job
-from filmcli.plan import Plan, Request, Settings, check_asked, make_plan, prepare
+from filmcli.plan import Plan, make_plan
 from filmcli.prefetch import prefetch
 from filmcli.render import Reel, render
+from filmcli.request import Request, Settings, check_asked, check_sample, prepare
 from filmcli.timing import source_span
 from filmcli.video.encode import SEGMENT_SUFFIX, SegmentWriter, StreamWriter
 from filmcli.video.mux import join, verify
-from filmcli.video.sequence import is_pattern, present
+from filmcli.video.sequence import film_name, is_pattern, present
 from filmcli.video.spool import as_film, shown_rate
 from filmcli.video.stills import (
     final_names,
@@ -84,7 +85,11 @@ def upsample(path: str, settings: Settings | None = None, report: Report | None 
     rate = shown_rate(settings.in_fps)
     if not os.path.isfile(path):  # reading a pipe or a folder takes long: what can fail comes first
         check_asked(path, settings)
-    with as_film(path, rate, settings.work_dir) as film:
+
+    def check(sample: str) -> None:
+        check_sample(sample, path, settings)
+
+    with as_film(path, rate, settings.work_dir, check) as film:
         return _upsample(path, film, settings, report)
 
 
@@ -175,12 +180,11 @@ def _render_segments(request: Request, plan: Plan, job: Job, report: Report) -> 
 
 def _stream(request: Request, plan: Plan, report: Report) -> None:
     """Send the pictures to standard output as they are made, as y4m if no codec was asked for."""
-    encoding = request.encoding if request.settings.codec else None
     frames = _frames(request, plan)
     with (
         prefetch(frames, _DECODED_AHEAD) as ahead,
         _adaptation(request, plan, report) as params_of,
-        StreamWriter(request.info, encoding, plan.timeline.rate) as writer,
+        StreamWriter(request.info, request.encoding, plan.timeline.rate) as writer,
     ):
         reel = Reel(ahead, 0)
         for index in range(len(plan.segments)):
@@ -214,7 +218,7 @@ def _adaptation(request: Request, plan: Plan, report: Report) -> Iterator[Params
         plan.scenes,
         recipe,
         partial(_frames, request, plan),
-        stored=find(adapted_path(plan.source), fingerprint(request.info.path, facts)),
+        stored=find(adapted_path(film_name(plan.source)), fingerprint(request.info.path, facts)),
         on_scene=lambda scene: report(Adapted(plan.source, scene, len(plan.scenes))),
     ) as adapter:
         yield adapter.params

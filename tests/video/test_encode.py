@@ -255,7 +255,10 @@ def test_leaving_by_an_exception_removes_the_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("words", "container", "codec"),
-    [("None", "yuv4mpegpipe", "rawvideo"), ("Encoding('x264')", "matroska,webm", "h264")],
+    [
+        ("Encoding('y4m')", "yuv4mpegpipe", "rawvideo"),
+        ("Encoding('x264')", "matroska,webm", "h264"),
+    ],
 )
 def test_pictures_go_to_standard_output(
     tmp_path: Path, words: str, container: str, codec: str
@@ -281,6 +284,26 @@ def test_pictures_go_to_standard_output(
     frames = list(decode(made))
     assert len(frames) == 2
     assert made.layout.pix_fmt == "yuv420p10le"
-    if words == "None":
+    if words == "Encoding('y4m')":
         assert made.rate == RATE
         assert equal(frames[1].planes, list(decode(info))[1].planes)
+
+
+@pytest.mark.parametrize(("name", "depth"), [("yuv444p", 8), ("yuv444p10le", 16)])
+def test_png_has_the_films_depth_and_the_colours_that_players_show(
+    tmp_path: Path, name: str, depth: int
+) -> None:
+    info = film_of(tmp_path, name)
+    info = replace(info, color=Color("bt709", "bt709", "bt709", "tv"))
+    red = tuple(  # of BT.709, limited range
+        np.full((H, W), level << (info.layout.depth - 8), info.layout.dtype)
+        for level in (63, 102, 240)
+    )
+    path = str(tmp_path / "segment.nut")
+    with SegmentWriter(path, info, Encoding("png"), RATE) as writer:
+        writer.write(red)
+    made = probe(path)
+    assert made.layout.depth == depth
+    (frame,) = decode(made)
+    green, blue, full = (int(np.median(plane)) / (2**depth - 1) for plane in frame.planes)
+    assert full > 0.99 and max(green, blue) < 0.01

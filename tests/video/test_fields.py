@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from filmcli.firstpass import first_pass
 from filmcli.frames import VideoInfo
-from filmcli.plan import Plan, Settings, make_plan, prepare
+from filmcli.plan import Plan, make_plan
+from filmcli.request import Settings, prepare
 from filmcli.video.decode import decode
 from filmcli.video.probe import probe
 from tests.clips import ffmpeg

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from filmcli.errors import OutputExistsError, UsageError
-from filmcli.plan import Settings
+from filmcli.request import Settings
 from filmcli.upsample import upsample
 from filmcli.video.animation import plays, webp_milliseconds
 from tests.clips import add_sound, ffmpeg, ffprobe, pattern
@@ -125,14 +125,6 @@ def test_the_same_command_again_finds_its_work_done(tmp_path: Path, name: str) -
             upsample(source, asked)
 
 
-def test_transport_streams_do_not_tell_who_made_them(tmp_path: Path) -> None:
-    source, output = lossless(tmp_path / "in.mkv", "yuv420p", 0.25), tmp_path / "out.ts"
-    asked = Settings(fps="1x", output=str(output))
-    upsample(source, asked)
-    with pytest.raises(OutputExistsError):
-        upsample(source, asked)
-
-
 @pytest.mark.parametrize("times", [0, 1, 3])
 def test_animations_play_as_often_as_their_source(tmp_path: Path, times: int) -> None:
     film = lossless(tmp_path / "film.mkv", "bgr0", 0.25, rate="10")
@@ -173,6 +165,8 @@ def test_a_gif_is_smoothed_at_its_own_delays(tmp_path: Path) -> None:
         ("out.gif", {"fps": "60"}, "GIF cannot"),
         ("%d.jpg", {}, "cannot be written"),
         ("%d.webp", {}, "cannot be written"),
+        ("%d.tif", {}, "cannot be written"),
+        ("%d.bmp", {}, "cannot be written"),
         ("out.apng", {"codec": "x264"}, "no words for an encoder"),
     ],
 )

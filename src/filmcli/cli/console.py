@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from filmcli.adaptation.scene import SceneAdaptation
     from filmcli.plan import Plan
     from filmcli.upsample import Event, Progress, Result
-    from filmcli.video.codecs import Encoding
 
 _LINES_EVERY_SECONDS = 30.0
 _JSON_EVERY_SECONDS = 1.0
@@ -221,7 +220,7 @@ def new_bar() -> Bar:
 
 def plan_lines(plan: Plan) -> Iterator[str]:
     """Say in a few lines what is going to happen."""
-    info, timeline, encoding = plan.info, plan.timeline, plan.encoding
+    info, timeline = plan.info, plan.timeline
     first, last = timeline.shown
     frames, scenes = last - first + len(plan.found.repeats), timeline.scenes
     length = timeline.count / timeline.rate
@@ -243,7 +242,7 @@ def plan_lines(plan: Plan) -> Iterator[str]:
         repeats = len(plan.found.repeats)
         yield f"   {repeats} of {frames} frames are repeats: motion goes on through them"
     yield from _hint(plan)
-    yield f"   {plan.device} - {_encoder_words(encoding)} -> {printable(plan.output)}"
+    yield f"   {plan.device} - {plan.written_as} -> {printable(plan.output)}"
 
 
 def _hint(plan: Plan) -> Iterator[str]:
@@ -256,15 +255,6 @@ def _hint(plan: Plan) -> Iterator[str]:
                 f"   hint: at --fps {spell_rate(near)} ({spell_rate(multiple)}x) one of every "
                 f"{multiple.numerator} frames is the source's own"
             )
-
-
-def _encoder_words(encoding: Encoding) -> str:
-    """The encoder's name and whatever the user asked of it."""
-    words = [encoding.codec]
-    for name in ("crf", "preset", "pix_fmt"):
-        value = getattr(encoding, name)
-        words += [f"{name} {value:g}" if name == "crf" else str(value)] if value is not None else []
-    return " ".join([*words, *encoding.ffmpeg_args])
 
 
 class JsonTeller:
@@ -338,6 +328,6 @@ def _plan_facts(plan: Plan) -> dict[str, Any]:
         "segments": len(plan.segments),
         **{kind: plan.kinds[kind] for kind in ("keep", "make", "hold")},
         "device": plan.device,
-        "encoding": _encoder_words(plan.encoding),
+        "encoding": plan.written_as,
         "notices": list(plan.notices),
     }

@@ -135,7 +135,7 @@ def _each(
     pairs: Sequence[tuple[str, str | None]], settings: dict[str, Any], teller: Teller | JsonTeller
 ) -> int:
     """Do one film after the other; a failed one does not stop the rest."""
-    from filmcli.plan import Settings
+    from filmcli.request import Settings
     from filmcli.upsample import upsample as upsample_film
 
     code = 0

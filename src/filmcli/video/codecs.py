@@ -11,23 +11,30 @@ from filmcli.frames import Layout, VideoInfo
 from filmcli.video.pixels import layout_of, with_alpha
 from filmcli.video.process import ask
 
+RAW = "y4m"
+"""The codec of a film that is not coded, as pipes carry it."""
+
 _ENCODERS = {
     "x264": "libx264",
     "x265": "libx265",
     "av1": "libsvtav1",
     "prores": "prores_ks",
     "ffv1": "ffv1",
+    RAW: "rawvideo",
 }
 _PACKED_RGB = ("rgb24", "bgr24", "bgr0", "rgb0", "0rgb", "0bgr")
 _PACKED_RGBA = ("bgra", "argb", "abgr")
 # Those whose alpha a segment holds: VP8's lies beside the coded pictures, and NUT has no qtrle.
 _ALPHA_ENCODERS = ("ffv1", "prores_ks", "png")
-_ANY_SIZE = ("ffv1", "prores", "utvideo", "huffyuv", "ffvhuff", "mpeg4", "libvpx", "libaom")
+_ANY_SIZE = ("ffv1", "prores", "utvideo", "huffyuv", "ffvhuff", "mpeg4", "libvpx", "libaom", "raw")
+_RAW_FORMATS = "gray yuv420p yuv422p yuv444p gray10le gray12le gray16le " + " ".join(
+    f"yuv{chroma}p{depth}le" for chroma in (420, 422, 444) for depth in (9, 10, 12, 14, 16)
+)
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """How the film is coded: `codec` is x264, x265, av1, prores, ffv1 or any ffmpeg encoder.
+    """How the film is coded: `codec` is x264, x265, av1, prores, ffv1, y4m or an ffmpeg encoder.
 
     None leaves the choice to filmcli: quality by encoder, pixel format as the source's.
     `ffmpeg_args` are further output options of ffmpeg, word by word.
@@ -62,7 +69,7 @@ def alpha_kept(info: VideoInfo, encoding: Encoding) -> VideoInfo:
 def output_pix_fmt(info: VideoInfo, encoding: Encoding) -> tuple[str, str | None]:
     """The pixel format that is coded, and a notice if it (or the size) is not the source's."""
     layout = info.layout
-    chosen = encoding.pix_fmt or nearest_format(layout, pix_fmts(encoding.encoder))
+    chosen = encoding.pix_fmt or _nearest(layout, pix_fmts(encoding))
     notices = []
     lost = _loss(layout, chosen)
     if lost:
@@ -73,7 +80,7 @@ def output_pix_fmt(info: VideoInfo, encoding: Encoding) -> tuple[str, str | None
     return chosen, "; ".join(notices) or None
 
 
-def nearest_format(layout: Layout, names: tuple[str, ...]) -> str:
+def _nearest(layout: Layout, names: tuple[str, ...]) -> str:
     """The name among `names` that loses least of `layout`, and of those the smallest."""
     if not names or layout.pix_fmt in names:
         return layout.pix_fmt
@@ -117,7 +124,9 @@ def coded_layout(name: str) -> Layout | None:
     """The layout of a format that an encoder takes; packed RGB holds what planar RGB does."""
     if name in (*_PACKED_RGB, *_PACKED_RGBA):
         return Layout(name, "rgb", alpha=name in _PACKED_RGBA)
-    return layout_of(name.replace("yuvj", "yuv"))
+    if re.fullmatch(r"(rgb48|bgr48|rgba64|bgra64)[bl]e", name):
+        return Layout(name, "rgb", 16, alpha="64" in name)
+    return layout_of(re.sub("be$", "le", name).replace("yuvj", "yuv"))
 
 
 @lru_cache
@@ -133,9 +142,11 @@ def encoder_help(encoder: str) -> str:
     return words
 
 
-def pix_fmts(encoder: str) -> tuple[str, ...]:
-    """The pixel formats that an encoder takes; none if it does not say."""
-    match = re.search(r"Supported pixel formats: (.*)", encoder_help(encoder))
+def pix_fmts(encoding: Encoding) -> tuple[str, ...]:
+    """The pixel formats that the encoder takes; none if it does not say."""
+    if encoding.codec == RAW:
+        return tuple(_RAW_FORMATS.split())
+    match = re.search(r"Supported pixel formats: (.*)", encoder_help(encoding.encoder))
     return tuple(match[1].split()) if match else ()
 
 
@@ -146,3 +157,12 @@ def coded_size(info: VideoInfo, encoding: Encoding, pix_fmt: str) -> tuple[int, 
         return info.width, info.height
     step_x, step_y = (1 << layout.chroma_x) - 1, (1 << layout.chroma_y) - 1
     return (info.width + step_x) & ~step_x, (info.height + step_y) & ~step_y
+
+
+def words_of(encoding: Encoding) -> str:
+    """The encoder's name and whatever the user asked of it."""
+    words = [encoding.codec]
+    for name in ("crf", "preset", "pix_fmt"):
+        value = getattr(encoding, name)
+        words += [f"{name} {value:g}" if name == "crf" else str(value)] if value is not None else []
+    return " ".join([*words, *encoding.ffmpeg_args])

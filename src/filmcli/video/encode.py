@@ -17,14 +17,8 @@ import ffmpeg
 import numpy as np
 
 from filmcli.frames import Color, Plane, Planes, VideoInfo
-from filmcli.video.codecs import (
-    Encoding,
-    coded_layout,
-    coded_size,
-    nearest_format,
-    output_pix_fmt,
-)
-from filmcli.video.pixels import EXACT_FLAGS, coded_color, color_words
+from filmcli.video.codecs import RAW, Encoding, coded_layout, coded_size, output_pix_fmt
+from filmcli.video.pixels import EXACT_FLAGS, coded_color, color_words, rgb_words
 from filmcli.video.process import Child, FileName, command
 
 # Quality that keeps the source's look: 18 is where x264 is held to be transparent.
@@ -44,9 +38,6 @@ _FRAME_TAGS = {
     "color_trc": "color_trc",
     "color_range": "range",
 }
-_Y4M_FORMATS = "gray yuv420p yuv422p yuv444p gray10le gray12le gray16le " + " ".join(
-    f"yuv{chroma}p{depth}le" for chroma in (420, 422, 444) for depth in (9, 10, 12, 14, 16)
-)
 
 SEGMENT_SUFFIX = ".nut"
 """File name ending of a segment, whatever its codec."""
@@ -101,6 +92,8 @@ def _recoded(film: Any, info: VideoInfo, pix_fmt: str, color: Color) -> Any:
     target = coded_layout(pix_fmt)
     if info.layout.model == "rgb" and "yuv" in pix_fmt:
         words = {"out_color_matrix": "bt709", "out_range": "tv"}
+    if info.layout.model == "yuv" and target is not None and target.model == "rgb":
+        return film.filter("scale", **rgb_words(info)).filter("format", pix_fmt)
     coarser = target is not None and target.chroma_x + target.chroma_y > (
         info.layout.chroma_x + info.layout.chroma_y
     )
@@ -195,22 +188,18 @@ class SegmentWriter(_Writer):
 
 
 class StreamWriter(_Writer):
-    """Sends the pictures to standard output: y4m without an `encoding`, else coded, in Matroska."""
+    """Sends the pictures to standard output: as y4m, or coded, in Matroska."""
 
-    def __init__(self, info: VideoInfo, encoding: Encoding | None, rate: Fraction) -> None:
-        if encoding is None:
-            coded = Encoding("rawvideo")
-            pix_fmt = nearest_format(info.layout, tuple(_Y4M_FORMATS.split()))
-            words: dict[str, Any] = {"format": "yuv4mpegpipe", "strict": -1}
-        else:
-            coded = encoding
-            pix_fmt, _ = output_pix_fmt(info, encoding)
+    def __init__(self, info: VideoInfo, encoding: Encoding, rate: Fraction) -> None:
+        pix_fmt, _ = output_pix_fmt(info, encoding)
+        words: dict[str, Any] = {"format": "yuv4mpegpipe", "strict": -1}
+        if encoding.codec != RAW:
             words = {"format": "matroska", "vcodec": encoding.encoder}
             words |= color_words(coded_color(info, pix_fmt)) | _quality(encoding, info, pix_fmt)
-        size = (info.width, info.height) if encoding is None else coded_size(info, coded, pix_fmt)
-        film = _pipeline(info, coded, pix_fmt, rate).output(
+        film = _pipeline(info, encoding, pix_fmt, rate).output(
             "pipe:1", pix_fmt=pix_fmt, fps_mode="passthrough", **words
         )
-        args = command(film, "-loglevel", "warning", *coded.ffmpeg_args)
+        args = command(film, "-loglevel", "warning", *encoding.ffmpeg_args)
         output = cast(BinaryIO, sys.stdout.buffer)
+        size = coded_size(info, encoding, pix_fmt)
         super().__init__(info, size, args, output=output, may_pause=True)

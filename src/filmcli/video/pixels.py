@@ -18,6 +18,8 @@ from filmcli.frames import Color, Layout, VideoInfo
 EXACT_FLAGS = "neighbor+accurate_rnd+full_chroma_inp+full_chroma_int+bitexact"
 """swscale flags under which a repack or a whole-number chroma repeat changes no sample."""
 
+_SMOOTH_FLAGS = "bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
+
 _CHROMA = {"420": (1, 1), "422": (1, 0), "444": (0, 0)}
 _FINER = {"410": "420", "411": "422", "440": "444"}
 # Semi-planar and packed YUV: the planar format of the same samples.
@@ -148,6 +150,8 @@ def coded_color(info: VideoInfo, pix_fmt: str) -> Color:
     color = info.color
     if info.layout.model == "rgb" and "yuv" in pix_fmt:
         return Color("bt709", color.primaries or "bt709", color.transfer, "tv")
+    if info.layout.model == "yuv" and re.match("rgb|bgr|gbr|0|arg|abg", pix_fmt):
+        return Color("gbr", color.primaries, color.transfer, "pc")
     if pix_fmt.startswith("yuvj"):
         return Color(color.matrix, color.primaries, color.transfer, "pc", color.chroma_location)
     return color
@@ -164,3 +168,12 @@ def color_words(color: Color) -> dict[str, str]:
         "chroma_sample_location": color.chroma_location,
     }
     return {key: value for key, value in named.items() if value}
+
+
+def rgb_words(info: VideoInfo) -> dict[str, str]:
+    """The scale filter's words that make RGB of a film in YUV, as players show it."""
+    # Untagged pictures mean what players take them for.
+    matrix = info.color.matrix or ("bt709" if info.height >= 720 else "bt470bg")
+    matrix = re.sub("bt2020.*", "bt2020", matrix)
+    before = info.color.range or "tv"
+    return {"flags": _SMOOTH_FLAGS, "in_color_matrix": matrix, "in_range": before}

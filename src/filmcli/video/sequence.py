@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-from filmcli.errors import InputError
+from filmcli.errors import InputError, UsageError
 
 PICTURE_EXTENSIONS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
 """Endings of the pictures that a sequence may consist of."""
@@ -72,6 +72,23 @@ def present(pattern: str) -> list[str]:
     folder = os.path.dirname(pattern)
     names = _matching(os.listdir(folder or "."), os.path.basename(pattern))
     return [os.path.join(folder, name) for name in sorted(names, key=natural)]
+
+
+def check_apart(source: str, output: str) -> None:
+    """UsageError if the picture or pattern `output` would put pictures among those of `source`."""
+    if not os.path.isdir(source) and not is_pattern(source):
+        return
+    there = set(present(output) if is_pattern(output) else [output])
+    mine = {os.path.realpath(path) for path in pictures_of(source)}
+    is_inside = os.path.isdir(source) and os.path.realpath(source) == os.path.realpath(
+        os.path.dirname(output) or "."
+    )
+    if is_inside or not mine.isdisjoint(map(os.path.realpath, there)):
+        raise UsageError(
+            f"{output} would put new pictures among those of {source}",
+            "the input is never replaced",
+            "name another folder with -o",
+        )
 
 
 def numbered(pattern: str, number: int) -> str:

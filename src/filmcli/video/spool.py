@@ -8,11 +8,12 @@ it ends. A sequence goes the same way, and its pictures are compared on the way.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -27,9 +28,11 @@ from filmcli.video.sequence import is_pattern, pictures_of
 from filmcli.video.webp import is_animated_webp, write_apng
 
 STANDARD_INPUT = "-"
+OnSample = Callable[[str], None]
 
 _Y4M_MAGIC = b"YUV4MPEG2 "
 _CHUNK_BYTES = 1 << 20
+_MOST_PIXEL_BYTES = 8  # three planes and alpha, of 16 bits
 _SAFE = {"max_pixels": MAX_PIXELS}
 _LOSSLESS = {"vcodec": "ffv1", "level": 3, "g": 1, "slicecrc": 1, "fps_mode": "passthrough"}
 _EXACT = {"fflags": "+bitexact", "flags": "bitexact", "format": "matroska"}
@@ -42,32 +45,41 @@ _WHOLE = {
 _SHOWN = re.compile(r"Parsed_showinfo_0 .* pts: *(\d+) .* fmt:(\S+) .* s:(\d+x\d+) ")
 
 
-def shown_rate(text: str) -> Fraction:
+def shown_rate(text: str, option: str = "--in-fps") -> Fraction:
     """Read how many pictures of a sequence are shown a second; UsageError for a multiple."""
     rate = parse_rate(text)
     if rate.relative:
-        raise UsageError(f"--in-fps {text} makes no sense", "pictures have no rate of their own",
+        raise UsageError(f"{option} {text} makes no sense", "pictures have no rate of their own",
                          "give pictures a second, as 24 or 23.976")  # fmt: skip
     return rate.value
 
 
 @contextlib.contextmanager
-def as_film(path: str, rate: Fraction, folder: str | None = None) -> Iterator[str]:
+def as_film(
+    path: str, rate: Fraction, folder: str | None = None, on_sample: OnSample = lambda _: None
+) -> Iterator[str]:
     """Give the path of a film file that shows what `path` names, for as long as the `with` lasts.
 
     `path` is a film already, an animated WebP, or - for a y4m film on standard input, or a folder
     or pattern of pictures, `rate` of which are shown a second. What must be laid down lies in
-    `folder`, or where temporary files go. Raises UsageError or InputError for what is no film.
+    `folder`, or where temporary files go; before that takes its time, `on_sample` is given a film
+    that is like its beginning, and may raise. Raises UsageError or InputError for what is no film.
     """
     if folder:
         os.makedirs(folder, exist_ok=True)
     if path == STANDARD_INPUT:
         head = _first_bytes()
+        with _nameless(folder) as sample:
+            if _lay_down_header(head, sample):
+                on_sample(sample)
         with _nameless(folder) as film:
             _lay_down_stream(head, film)
             yield film
     elif os.path.isdir(path) or is_pattern(path):
         pictures = pictures_of(path)
+        with _nameless(folder) as sample:
+            _lay_down_pictures(pictures[:1], rate, sample)
+            on_sample(sample)
         with _nameless(folder) as film:
             _lay_down_pictures(pictures, rate, film)
             yield film
@@ -105,6 +117,20 @@ def _first_bytes() -> bytes:
     if not head.startswith(_Y4M_MAGIC):
         raise InputError("Standard input is no y4m film.", "It does not begin as one.", do)
     return head
+
+
+def _lay_down_header(head: bytes, film: str) -> bool:
+    """Write a film of one black picture like those that `head` announces; False if it is none."""
+    line = head.partition(b"\n")[0]
+    sides = [re.search(rb" %b(\d{1,6})\b" % side, line) for side in (b"W", b"H")]
+    pixels = math.prod(int(side[1]) if side else 0 for side in sides)
+    if not 0 < pixels <= MAX_PIXELS:
+        return False
+    with open(film, "r+b") as file:
+        file.write(line + b"\nFRAME\n")
+        # A hole in the file: it takes no room.
+        file.truncate(file.tell() + pixels * _MOST_PIXEL_BYTES)
+    return True
 
 
 def _lay_down_stream(head: bytes, film: str) -> None:

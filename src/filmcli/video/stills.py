@@ -19,7 +19,7 @@ from filmcli.frames import VideoInfo
 from filmcli.video.animation import plays, read_mark, webp_milliseconds, write_mark
 from filmcli.video.codecs import encoder_help
 from filmcli.video.mux import concat_script, verify_count
-from filmcli.video.pixels import EXACT_FLAGS
+from filmcli.video.pixels import EXACT_FLAGS, rgb_words
 from filmcli.video.process import Child, FileName, command
 from filmcli.video.sequence import is_pattern, numbered, present
 from filmcli.video.streams import StreamPlan
@@ -28,7 +28,6 @@ _ANIMATIONS = (".gif", ".apng", ".webp")
 _WEBP_MOST_PX = 16383
 _GIF_MOST = 50
 """Pictures a second: a GIF counts in hundredths, and players slow a delay of one down to ten."""
-_SMOOTH_FLAGS = "bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
 
 
 def is_stills(output: str) -> bool:
@@ -36,8 +35,13 @@ def is_stills(output: str) -> bool:
     return _ending(output) in _ANIMATIONS or is_pattern(output)
 
 
-def plan_stills(info: VideoInfo, output: str, rate: Fraction) -> StreamPlan:
-    """Say what pictures cannot hold; UsageError for an ending or a rate that cannot be written."""
+def kind_of(output: str) -> str:
+    """What people call files like `output`: GIF, PNG."""
+    return _ending(output)[1:].upper()
+
+
+def check_stills(info: VideoInfo, output: str, rate: Fraction) -> None:
+    """UsageError for an ending, a rate or a size that pictures cannot have."""
     if is_pattern(output) and _ending(output) != ".png":
         raise UsageError(
             f"Pictures that end in {_ending(output)} cannot be written.",
@@ -50,24 +54,25 @@ def plan_stills(info: VideoInfo, output: str, rate: Fraction) -> StreamPlan:
             f"It counts in hundredths of a second; {_GIF_MOST} is the most that players keep to.",
             f"Give --fps {_GIF_MOST}, or write an .apng.",
         )
-    notices = _check_webp(info) if _ending(output) == ".webp" else ()
+    if _ending(output) == ".webp":
+        encoder_help("libwebp_anim")
+        if max(info.width, info.height) > _WEBP_MOST_PX:
+            raise UsageError(
+                f"A WebP cannot be {info.width}x{info.height}.",
+                f"Its sides are at most {_WEBP_MOST_PX} pixels.",
+                "Write numbered pictures, %05d.png, or an .apng.",
+            )
+
+
+def plan_stills(info: VideoInfo, output: str) -> StreamPlan:
+    """Say what pictures cannot hold."""
+    depth = info.layout.depth
+    is_coarse = _ending(output) == ".webp" and depth > 8
+    notices = (f"{depth} bits become 8, which is what a WebP holds",) * is_coarse
     kinds = Counter(s.kind for s in info.streams if s.index != info.stream.index)
     dropped = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
     others = (f"pictures hold nothing else: dropped are {dropped}",) * bool(kinds)
     return StreamPlan(notices=(*notices, *others))
-
-
-def _check_webp(info: VideoInfo) -> tuple[str, ...]:
-    """Notices on what a WebP makes of the film; UsageError if none can be of its size."""
-    encoder_help("libwebp_anim")
-    if max(info.width, info.height) > _WEBP_MOST_PX:
-        raise UsageError(
-            f"A WebP cannot be {info.width}x{info.height}.",
-            f"Its sides are at most {_WEBP_MOST_PX} pixels.",
-            "Write numbered pictures, %05d.png, or an .apng.",
-        )
-    depth = info.layout.depth
-    return (f"{depth} bits become 8, which is what a WebP holds",) * (depth > 8)
 
 
 def write_numbered(
@@ -175,13 +180,7 @@ def _colored(film: Any, info: VideoInfo) -> Any:
         return film.filter("scale", flags=EXACT_FLAGS, **full).filter(
             "format", "gray16be" if deep else "gray"
         )
-    words: dict[str, str] = {"flags": EXACT_FLAGS}
-    if layout.model == "yuv":
-        # Untagged pictures mean what players take them for.
-        matrix = info.color.matrix or ("bt709" if info.height >= 720 else "bt470bg")
-        matrix = re.sub("bt2020.*", "bt2020", matrix)
-        words = {"flags": _SMOOTH_FLAGS, "in_color_matrix": matrix,
-                 "in_range": info.color.range or "tv"}  # fmt: skip
+    words = rgb_words(info) if layout.model == "yuv" else {"flags": EXACT_FLAGS}
     return film.filter("scale", **words).filter(
         "format", f"{packed}{16 * len(packed)}be" if deep else ("rgba" if layout.alpha else "rgb24")
     )

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+from dataclasses import replace
 from fractions import Fraction
+from functools import lru_cache
 
 import ffmpeg
 import numpy as np
@@ -21,7 +23,7 @@ def check_encoding(info: VideoInfo, encoding: Encoding, rate: Fraction, output: 
     """Code two grey pictures of the real size, format and rate, and put them into the container.
 
     Raises MachineError or UsageError if the encoder is missing, refuses them, or if a file like
-    `output` cannot hold its codec; well under a second for x264 at 1080p.
+    `output` cannot hold its codec. What was found good is not tried again.
     """
     help_words = encoder_help(encoding.encoder)
     for option, value in (("crf", encoding.crf), ("preset", encoding.preset)):
@@ -31,14 +33,19 @@ def check_encoding(info: VideoInfo, encoding: Encoding, rate: Fraction, output: 
                 f"The encoder {encoding.encoder} has no such setting.",
                 "Leave it out, or give the encoder's own words with --ffmpeg-args.",
             )
-    known = pix_fmts(encoding.encoder)
+    known = pix_fmts(encoding)
     if encoding.pix_fmt and known and encoding.pix_fmt not in known:
         raise UsageError(
             f"--pix-fmt {encoding.pix_fmt} does not fit --codec {encoding.codec}.",
             f"The encoder {encoding.encoder} takes {' '.join(known)}.",
             "Choose one of these, or leave it out.",
         )
-    container = os.path.splitext(output)[1]
+    alike = replace(info, path="", streams=(), notices=(), duration=None, span=None)
+    _try_out(alike, encoding, rate, os.path.splitext(output)[1].lower())
+
+
+@lru_cache
+def _try_out(info: VideoInfo, encoding: Encoding, rate: Fraction, container: str) -> None:
     with tempfile.TemporaryDirectory(prefix="filmcli-") as folder:
         segment = os.path.join(folder, "segment.nut")
         try:
@@ -48,7 +55,7 @@ def check_encoding(info: VideoInfo, encoding: Encoding, rate: Fraction, output: 
                 f"The encoder {encoding.encoder} cannot code {info.width}x{info.height} "
                 f"{output_pix_fmt(info, encoding)[0]} at {float(rate):g} fps.",
                 error.why,
-                "Choose another --codec, --pix-fmt, --preset, or other --ffmpeg-args.",
+                "Choose another --codec, --crf, --preset or --pix-fmt, or other --ffmpeg-args.",
             ) from error
         film = ffmpeg.input(FileName(segment))
         answer = ask(command(film.output(FileName(f"{folder}/film{container}"), vcodec="copy")))
