@@ -16,6 +16,7 @@ from typing import Any
 
 from filmcli.duplicates import find_repeats
 from filmcli.frames import Frame, VideoInfo
+from filmcli.pulldown import even_pulldown
 from filmcli.scenes import survey
 from filmcli.timing import source_rate, steady
 from filmcli.video.decode import decode, last_duration, thumbnails
@@ -103,9 +104,13 @@ def first_pass(
     origin = _first_time(info) if info.span and info.span.start > 0 else found.times[0]
     # The first picture of all is the foot of the grid, so that a span is shown as in the film.
     skipped = origin < found.times[0]
-    steadied = steady([origin, *found.times] if skipped else found.times, info.time_base, info.rate)
+    told = [origin, *found.times] if skipped else found.times
+    told = steady(told, info.time_base, info.rate)
+    even = even_pulldown(told, info.time_base)
+    steadied = told if even == told else steady(even, info.time_base)
     times = steadied[skipped:]
     whole = most is None or len(times) < most
+    end = told[-1] + last_duration(info, told[skipped:])
     is_cut = not whole or (info.span and info.span.end and times[-1] >= info.span.end)
     repeats: list[int] = []
     if dedupe:
@@ -114,7 +119,7 @@ def first_pass(
         repeats = find_repeats(again, info.layout.depth, times, found.cuts)
     return FirstPass(
         times=times,
-        last_duration=times[-1] - times[-2] if is_cut and times[1:] else last_duration(info, times),
+        last_duration=times[-1] - times[-2] if is_cut and times[1:] else end - times[-1],
         cuts=list(found.cuts),
         # Three digits, so that a first pass that was written down is the same when it is read.
         motion=[round(change, 3) for change in found.motion.tolist()],
