@@ -26,8 +26,10 @@ from filmcli.evaluation import clip
 from filmcli.firstpass import Surveying, distinct_frames, first_pass
 from filmcli.frames import Frame
 from filmcli.job import fingerprint
-from filmcli.network.weights import load
+from filmcli.network.weights import Weights, load
 from filmcli.video.probe import probe
+from filmcli.video.sequence import film_name
+from filmcli.video.spool import as_film
 
 DEMONSTRATION = "the built-in film"
 _DEMONSTRATION_PX = 128
@@ -53,16 +55,28 @@ Event = Surveying | Adapted | Result
 Report = Callable[[Event], None]
 
 
-def adapt_film(path: str, settings: FilmSettings, report: Report) -> Result:
-    """Adapt to every scene of the film at `path` and write the deltas beside it.
+def adapt_film(
+    path: str, settings: FilmSettings, report: Report, in_fps: Fraction = Fraction(24)
+) -> Result:
+    """Adapt to every scene of what `path` names and write the deltas beside it.
 
-    `report` hears of every scene. Raises a `FilmcliError` for whatever a user can cause.
+    Pictures in files of their own are shown at `in_fps`. `report` hears of every scene. Raises a
+    `FilmcliError` for whatever a user can cause.
     """
     started = time.monotonic()
-    info = probe(path)
-    weights = load(settings.weights)
-    output = adapted_path(path)
+    output = adapted_path(film_name(path))
     _check_output(output)
+    weights = load(settings.weights)
+    with as_film(path, in_fps) as film:
+        scenes, kept, skipped = _adapt(path, film, output, weights, settings, report)
+    return Result(path, output, scenes, kept, time.monotonic() - started, skipped)
+
+
+def _adapt(
+    path: str, film: str, output: str, weights: Weights, settings: FilmSettings, report: Report
+) -> tuple[int, int, bool]:
+    """Adapt to the film file `film`: how many scenes it has, how many gained, if all was known."""
+    info = probe(film)
     found = first_pass(
         info,
         settings.cuts,
@@ -70,11 +84,11 @@ def adapt_film(path: str, settings: FilmSettings, report: Report) -> Result:
         dedupe=settings.dedupe,
         progress=lambda done: report(Surveying(path, done)),
     )
-    film = found.distinct()
-    scenes = scenes_of(film.times, film.cuts, film.motion, film.looks)
+    seen = found.distinct()
+    scenes = scenes_of(seen.times, seen.cuts, seen.motion, seen.looks)
     recipe = recipe_of(weights, settings.steps)
-    facts = key_facts(weights.sha256, recipe, film.cuts, settings.deinterlace, settings.dedupe)
-    key = fingerprint(path, facts)
+    facts = key_facts(weights.sha256, recipe, seen.cuts, settings.deinterlace, settings.dedupe)
+    key = fingerprint(film, facts)
     stored = find(output, key)
     net = adaptable(weights, settings.device)
     kept = 0
@@ -94,8 +108,7 @@ def adapt_film(path: str, settings: FilmSettings, report: Report) -> Result:
                 writer.add(result)
         if stored is None:
             writer.done()
-    seconds = time.monotonic() - started
-    return Result(path, output, len(scenes), kept, seconds, skipped=stored is not None)
+    return len(scenes), kept, stored is not None
 
 
 def adapt_demonstration(settings: FilmSettings, report: Report) -> Result:

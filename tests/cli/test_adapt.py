@@ -18,7 +18,8 @@ from filmcli.frames import Layout, Planes
 from filmcli.network.film import CONFIGS, Film
 from filmcli.network.fusion import RESIDUAL
 from filmcli.network.weights import save
-from tests.clips import pattern, write_film
+from tests.clips import ffmpeg, pattern, write_film
+from tests.forked import run
 
 
 @pytest.fixture(scope="module")
@@ -114,3 +115,19 @@ def test_what_cannot_be_done_is_said_in_one_error(
     assert done.returncode == code
     assert "Traceback" not in done.stderr
     assert (tmp_path / "in.adapted.safetensors").read_text().startswith("something")
+
+
+def test_a_folder_of_pictures_is_adapted_to_and_found_again(tmp_path: Path, weights: str) -> None:
+    (tmp_path / "shot").mkdir()
+    ffmpeg("-i", pattern(tmp_path / "in.mkv", 0.25), tmp_path / "shot" / "%d.png")
+    os.unlink(tmp_path / "in.mkv")
+    asked = ("--steps", "1", "-w", weights, "--cuts", "off", "--in-fps", "12", "--json")
+    done = run(["adapt", "shot", *asked], tmp_path)
+    assert done.code == 0, done.stderr
+    scene = json.loads(done.stdout.splitlines()[0])
+    assert scene["source"] == "shot" and scene["frames"] == 6
+    assert sorted(os.listdir(tmp_path)) == ["shot", "shot.adapted.safetensors"]
+    made = run(["upsample", "shot", "-o", "out.mkv", "-c", "ffv1", *asked], tmp_path)
+    assert made.code == 0, made.stderr
+    told = [json.loads(line) for line in made.stdout.splitlines()]
+    assert [line for line in told if line["event"] == "scene"] == [scene]  # to the last digit

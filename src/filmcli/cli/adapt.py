@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -35,13 +36,15 @@ _HEAD = "scene   frames   held-out, dB       seconds"
 @options.cuts
 @options.dedupe
 @options.deinterlace
+@options.in_fps
 @options.device
 @options.as_json
-def adapt(inputs: tuple[str, ...], as_json: bool, **asked: Any) -> int:
+def adapt(inputs: tuple[str, ...], in_fps: str, as_json: bool, **asked: Any) -> int:
     """Fit the network to each scene of films and say what it gained.
 
     \b
     filmcli adapt in.mp4 --steps 1    a table, and in.adapted.safetensors
+    filmcli adapt frames/ --in-fps 24 numbered pictures; frames.adapted.safetensors
     filmcli adapt                     the films of this folder, or a built-in one
 
     The scores are of frames that the film has and adaptation did not see, made from their
@@ -49,7 +52,9 @@ def adapt(inputs: tuple[str, ...], as_json: bool, **asked: Any) -> int:
     one may take over what was learned of that. `filmcli upsample --steps N` uses what was written.
     """
     from filmcli.adaptation.film import FilmSettings
+    from filmcli.video.spool import shown_rate
 
+    rate = shown_rate(in_fps)
     settings = FilmSettings(**asked)
     teller = _JsonTable() if as_json else _Table()
     with library_warnings():
@@ -59,7 +64,7 @@ def adapt(inputs: tuple[str, ...], as_json: bool, **asked: Any) -> int:
             return _demonstrate(settings, teller)
         if not inputs:
             click.echo(f"no film given: taking the {len(chosen)} of this folder", err=True)
-        return _each(chosen, settings, teller)
+        return _each(chosen, settings, rate, teller)
 
 
 def _demonstrate(settings: FilmSettings, teller: _Table) -> int:
@@ -69,14 +74,14 @@ def _demonstrate(settings: FilmSettings, teller: _Table) -> int:
     return 0
 
 
-def _each(paths: Sequence[str], settings: FilmSettings, teller: _Table) -> int:
+def _each(paths: Sequence[str], settings: FilmSettings, in_fps: Fraction, teller: _Table) -> int:
     """Do one film after the other; a failed one does not stop the rest."""
     from filmcli.adapt import adapt_film
 
     code = 0
     for path in paths:
         try:
-            teller(adapt_film(path, settings, teller))
+            teller(adapt_film(path, settings, teller, in_fps))
         except FilmcliError as error:
             teller.fail(path, error)
             code = error.exit_code if len(paths) == 1 else 1
