@@ -15,7 +15,7 @@ import tempfile
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
-from typing import Any, Literal, cast
+from typing import Any, Literal, NamedTuple, cast
 
 import cv2
 import ffmpeg
@@ -31,6 +31,14 @@ ENDINGS = (".mp4", ".m4v", ".mov", ".mkv")
 """Containers that hold the film and most sound."""
 Arrangement = Literal["side", "stack", "split", "diff"]
 
+
+class Shown(NamedTuple):
+    """One of the two films, under the name that people know it by."""
+
+    info: VideoInfo
+    name: str
+
+
 _EARLY_SECONDS = 0.001
 """The source is taken this much early: Matroska's clock ticks in milliseconds, and a frame that
 it calls 0.167 s must be there when the result shows 1/6 s."""
@@ -41,8 +49,8 @@ _MP4_SOUND = frozenset(("aac", "mp3", "ac3", "eac3", "alac", "opus", "flac"))
 
 
 def compare(
-    source: VideoInfo,
-    result: VideoInfo,
+    source: Shown,
+    result: Shown,
     output: str,
     *,
     arrangement: Arrangement = "side",
@@ -57,29 +65,29 @@ def compare(
     how many frames are done. Raises RenderError if ffmpeg fails.
     """
     with _workshop(output) as folder:
-        shown = _arranged(source, result, _film(result, 8), arrangement, folder)
+        shown = _arranged(source, result, _film(result.info, 8), arrangement, folder)
         if slow != 1:
             shown = shown.filter("setpts", f"PTS*{slow!r}")
-        tracks, codecs = ([], {}) if slow != 1 else _sound(source, output)
+        tracks, codecs = ([], {}) if slow != 1 else _sound(source.info, output)
         name = "film" + os.path.splitext(output)[1]
-        tick = result.time_base
-        options = {**_encoder(result), **codecs, "fps_mode": "passthrough"}
+        tick = result.info.time_base
+        options = {**_encoder(result.info), **codecs, "fps_mode": "passthrough"}
         # The result's own clock: frames of a variable rate keep their times.
         options["enc_time_base"] = f"{tick.numerator}:{tick.denominator}"
         _run(ffmpeg.output(shown, *tracks, name, **options), folder, progress)
         os.replace(os.path.join(folder, name), output)
 
 
-def still_names(source: VideoInfo, result: VideoInfo, output: str, count: int) -> dict[int, str]:
+def still_names(source: Shown, result: Shown, output: str, count: int) -> dict[int, str]:
     """Which frames of the result to show as stills, and their files' names.
 
     They are evenly spread, each moved by a few frames to where the source's own frames are far:
     a still of a kept frame would show the same twice. The names are `output` without its ending:
     NAME-1.png and so on, at most `count`. Raises InputError if the result holds no frames.
     """
-    times, own = _times(result), _times(source)
+    times, own = _times(result.info), _times(source.info)
     if not times:
-        raise InputError(f"{result.path} holds no frames", "", "give a film that plays")
+        raise InputError(f"{result.name} holds no frames", "", "give a film that plays")
     reach = min(4, max(0, (len(times) // count - 1) // 2))
     moments = set()
     for middle in ((2 * k + 1) * len(times) // (2 * count) for k in range(count)):
@@ -104,8 +112,8 @@ def _distance(time: Fraction, times: Sequence[Fraction]) -> Fraction:
 
 
 def stills(
-    source: VideoInfo,
-    result: VideoInfo,
+    source: Shown,
+    result: Shown,
     names: Mapping[int, str],
     *,
     arrangement: Arrangement = "side",
@@ -115,13 +123,14 @@ def stills(
     Raises RenderError if ffmpeg fails or the result has fewer frames than it claims.
     """
     with _workshop(next(iter(names.values()))) as folder:
-        wanted = _film(result, 8).filter("select", "+".join(f"eq(n,{at})" for at in sorted(names)))
+        frames = _film(result.info, 8)
+        wanted = frames.filter("select", "+".join(f"eq(n,{at})" for at in sorted(names)))
         shown = _arranged(source, result, wanted, arrangement, folder)
         options = {"fps_mode": "passthrough", "pix_fmt": "rgb24"}
         _run(ffmpeg.output(shown, "%d.png", **options), folder, lambda _: None)
         made = [os.path.join(folder, f"{number}.png") for number in range(1, len(names) + 1)]
         if not all(map(os.path.exists, made)):
-            raise RenderError(f"{result.path} ends before the last still", "it may be damaged")
+            raise RenderError(f"{result.name} ends before the last still", "it may be damaged")
         for still, name in zip(made, (names[at] for at in sorted(names)), strict=True):
             os.replace(still, name)
 
@@ -157,10 +166,9 @@ def _film(info: VideoInfo, queue: int, index: int | None = None) -> Any:
     return file[str(info.stream.index if index is None else index)]
 
 
-def _arranged(
-    source: VideoInfo, result: VideoInfo, made: Any, arrangement: Arrangement, folder: str
-) -> Any:
+def _arranged(left: Shown, right: Shown, made: Any, arrangement: Arrangement, folder: str) -> Any:
     """The picture of both; `made` is the result's stream, the clock of what is shown."""
+    source, result = left.info, right.info
     deep = result.layout.depth > 8
     width, height = size = _shown_size(result)
     made = _fitted(made, result, size)
@@ -186,8 +194,8 @@ def _arranged(
     else:
         shown = _over(made.filter("pad", *canvas, *corner), held, deep)
     room = canvas[0] - corner[0]
-    shown = _labelled(shown, _title(source), (0, 0), room, result, folder)
-    return _labelled(shown, _title(result), corner, room, result, folder)
+    shown = _labelled(shown, _title(left), (0, 0), room, result, folder)
+    return _labelled(shown, _title(right), corner, room, result, folder)
 
 
 def _difference(made: Any, held: Any, deep: bool) -> Any:
@@ -237,9 +245,9 @@ def _recoloured(stream: Any, source: VideoInfo, result: VideoInfo) -> Any:
     return stream.filter("scale", flags="accurate_rnd", **options) if options else stream
 
 
-def _title(info: VideoInfo) -> str:
-    name = os.path.basename(info.path).encode("utf-8", "replace").decode()
-    rate = f"  {round(float(info.rate), 3):g} fps" if info.rate else ""
+def _title(film: Shown) -> str:
+    name = os.path.basename(os.path.normpath(film.name)).encode("utf-8", "replace").decode()
+    rate = f"  {round(float(film.info.rate), 3):g} fps" if film.info.rate else ""
     return "".join(c if c.isprintable() else "?" for c in name) + rate
 
 

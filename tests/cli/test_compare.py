@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.forked import run
+
 WIDE, HIGH = 96, 64
 
 
@@ -261,3 +263,27 @@ def test_bad_words_and_bad_films(films: tuple[Path, Path], tmp_path: Path) -> No
         assert "Traceback" not in done.stderr
     assert [p.name for p in tmp_path.iterdir()] == ["text.mp4"]
     assert films[0].stat().st_size > 1000
+
+
+def test_folders_and_patterns_of_pictures_are_films(
+    tmp_path: Path, films: tuple[Path, Path]
+) -> None:
+    for name, path in zip("ab", films, strict=True):
+        (tmp_path / name).mkdir()
+        words = ["-i", f"file:{path}", "-fps_mode", "passthrough", f"{tmp_path / name}/%d.png"]
+        subprocess.run(["ffmpeg", "-v", "error", *words], check=True)
+    pictures = (tmp_path / "a", tmp_path / "b" / "%d.png")
+    assert run(["compare", *map(str, pictures)], tmp_path).code == 2  # at which rate?
+    stacked = ["--fps", "60", "--layout", "stack", "-o"]
+    for both, name in ((pictures, "c.mp4"), (films, "d.mp4")):
+        done = run(["compare", *map(str, both), *stacked, name], tmp_path)
+        assert done.code == 0, done.stderr
+    pair = [luma(tmp_path / name, WIDE, 2 * HIGH)[:, 20:] for name in ("c.mp4", "d.mp4")]
+    assert len(pair[0]) == len(pair[1]) == 60
+    centre = [shown[:, [28, 92], 48].astype(int) for shown in pair]  # below the labels
+    assert abs(centre[0] - centre[1]).max() <= 2
+    words = ["compare", *map(str, pictures), "--fps", "60", "--stills"]
+    stills = run([*words, "2"], tmp_path)
+    assert stills.stdout.splitlines() == [f"{tmp_path}/b/b.compare-{n}.png" for n in (1, 2)]
+    among = run([*words, "1", "-y", "-o", f"{tmp_path}/a/x.mp4"], tmp_path)
+    assert among.code == 2 and "never replaced" in among.stderr

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import click
 
+from filmcli.cli import options
 from filmcli.cli.console import show_path
 from filmcli.errors import UsageError
 from filmcli.job import check_output, output_path
+from filmcli.video.sequence import check_apart, film_name, is_pattern
 
 if TYPE_CHECKING:
-    from filmcli.comparison import Arrangement
+    from filmcli.comparison import Arrangement, Shown
     from filmcli.frames import VideoInfo
 
 
@@ -38,6 +42,8 @@ if TYPE_CHECKING:
     metavar="N",
     help="N pictures (PNG), spread over B, instead of a film.",
 )
+@options.in_fps
+@click.option("-r", "--fps", metavar="RATE", help="Pictures a second of B, if B are pictures.")
 @click.option("-y", "--overwrite", is_flag=True, help="Replace existing outputs.")
 def compare(
     source: str,
@@ -46,6 +52,8 @@ def compare(
     layout: Arrangement,
     slow: float,
     stills: int | None,
+    in_fps: str,
+    fps: str | None,
     overwrite: bool,
 ) -> None:
     """Show A, the source, beside B, what was made of it.
@@ -54,42 +62,61 @@ def compare(
     filmcli compare in.mp4 in.60fps.mp4                  -> in.60fps.compare.mp4
     filmcli compare in.mp4 in.60fps.mp4 --layout split --slow 4
     filmcli compare in.mp4 in.60fps.mp4 --stills 8       -> in.60fps.compare-1.png ...
+    filmcli compare frames/ new/%05d.png --in-fps 24 --fps 60
 
     At every frame of B, A is the frame that a player shows at that time. A's sound is copied,
     unless time is slowed.
     """
     from filmcli import comparison
     from filmcli.video.probe import probe
+    from filmcli.video.spool import as_film, shown_rate
 
-    left, right = probe(source), probe(result)
-    output = output_path(result, "compare", output)
-    if stills:
-        names = comparison.still_names(left, right, output, stills)
-        written = list(names.values())
-        _check(source, result, written, overwrite)
-        comparison.stills(left, right, names, arrangement=layout)
-    else:
-        written = [output]
-        if not output.lower().endswith(comparison.ENDINGS):
-            raise UsageError(
-                f"cannot write {output}",
-                "its ending names no container that a comparison is written to",
-                "use one of " + " ".join(comparison.ENDINGS),
-            )
-        _check(source, result, written, overwrite)
-        with _bar(right) as progress:
-            comparison.compare(
-                left, right, output, arrangement=layout, slow=slow, progress=progress
-            )
+    output = output_path(film_name(result), "compare", output)
+    if not stills and not output.lower().endswith(comparison.ENDINGS):
+        raise UsageError(
+            f"cannot write {output}",
+            "its ending names no container that a comparison is written to",
+            "use one of " + " ".join(comparison.ENDINGS),
+        )
+    rates = shown_rate(in_fps), _rate_of_result(result, fps)
+    with as_film(source, rates[0]) as left_film, as_film(result, rates[1]) as right_film:
+        left = comparison.Shown(probe(left_film), source)
+        right = comparison.Shown(probe(right_film), result)
+        if stills:
+            names = comparison.still_names(left, right, output, stills)
+            written = list(names.values())
+            _check((left, right), written, overwrite)
+            comparison.stills(left, right, names, arrangement=layout)
+        else:
+            written = [output]
+            _check((left, right), written, overwrite)
+            with _bar(right.info) as progress:
+                comparison.compare(
+                    left, right, output, arrangement=layout, slow=slow, progress=progress
+                )
     for name in written:
         show_path(name)
 
 
-def _check(source: str, result: str, outputs: Sequence[str], overwrite: bool) -> None:
+def _rate_of_result(result: str, fps: str | None) -> Fraction:
+    """How many pictures of B are shown a second; it matters only if B are pictures."""
+    from filmcli.video.spool import shown_rate
+
+    if fps is None and (os.path.isdir(result) or is_pattern(result)):
+        raise UsageError(
+            f"how fast are the pictures of {result} shown?",
+            "pictures have no rate of their own",
+            "say it: --fps 60",
+        )
+    return shown_rate(fps or "24", "--fps")
+
+
+def _check(films: Sequence[Shown], outputs: Sequence[str], overwrite: bool) -> None:
     """Refuse names that are taken, unwritable, or one of the two films."""
     for output in outputs:
-        check_output(source, output, overwrite)
-        check_output(result, output, overwrite)
+        for film in films:
+            check_output(film.info.path, output, overwrite)
+            check_apart(film.name, output)
 
 
 @contextmanager
