@@ -200,3 +200,30 @@ def test_what_is_laid_over_stays_whatever_the_decoder_says() -> None:
     motions = [torch.full((1, 2, size, size), 5.0) for size in (64, 32)]
     made = biased({4: -1.0})(frames, others, FlowPyramids(motions, [-m for m in motions]), HALF)
     assert (made[..., 30:36] - 0.9).abs().max() < 0.03
+
+
+@pytest.mark.parametrize("share", [0.25, 0.5, 0.75])
+def test_what_bilinear_sampling_smooths_away_can_be_given_back(share: float) -> None:
+    left, right, flows = still(torch.zeros(1, 3, 16, 16), 32, 32)
+    place = torch.arange(32.0)
+
+    def wave(moved: float) -> Tensor:
+        swing = torch.sin((place - moved)[:, None] / 1.5) + torch.sin((place - moved) / 2)
+        return swing.expand(1, 3, 32, 32) / 4
+
+    left.images[0], right.images[0] = wave(0.0), wave(2 * share)
+    forward = [torch.full_like(flow, 2 * share) for flow in flows.forward]
+    flows = FlowPyramids(forward, [-flow for flow in forward])
+    inside = ..., slice(2, -2), slice(2, -2)
+    made = [biased({12: amount / 10})(left, right, flows, HALF) for amount in (0.0, 0.5, 1.0)]
+    errors = [(frame - wave(share))[inside].abs().max().item() for frame in made]
+    assert errors[1] == pytest.approx(errors[0] / 2, rel=0.1)
+    assert errors[2] < errors[0] / 8
+
+
+def test_where_nothing_moves_nothing_is_sharpened() -> None:
+    left, right, flows = still(torch.zeros(1, 3, 8, 8), 16, 16)
+    left.images[0] = right.images[0] = torch.rand(1, 3, 16, 16)
+    assert torch.equal(
+        biased({12: 0.5})(left, right, flows, HALF), biased({})(left, right, flows, HALF)
+    )

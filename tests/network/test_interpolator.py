@@ -168,7 +168,7 @@ def test_recursion_goes_by_the_midpoint() -> None:
 
 def test_gradients_are_off_inside_and_as_before_outside() -> None:
     doorway = Interpolator(weights(still=False), GRAY, Color(), 32, 32, device="cpu")
-    tuned = {"fuse.output_conv.bias": torch.zeros(12, requires_grad=True)}
+    tuned = {"fuse.output_conv.bias": torch.zeros(13, requires_grad=True)}
     doorway.between(noise(GRAY, 32, 32, 1), noise(GRAY, 32, 32, 2), [HALF], tuned)
     assert torch.is_grad_enabled()
     assert tuned["fuse.output_conv.bias"].grad is None

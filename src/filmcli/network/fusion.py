@@ -24,7 +24,7 @@ _CANDIDATES = 5
 RESIDUAL = slice(_CANDIDATES, _CANDIDATES + 3)
 """Where the residual stands among the channels of the "blend" head's `output_conv`."""
 
-_BLEND_CHANNELS = _CANDIDATES + 3 + 4  # logits, residual, corrections of two flows
+_BLEND_CHANNELS = _CANDIDATES + 3 + 4 + 1  # logits, residual, corrections of two flows, sharpness
 _STILL_SHARE = 0.01  # of a fresh network
 _DIFFERENCES = 5
 _EQUAL_LEVELS = 3.0, 6.0  # certainly, no longer
@@ -38,9 +38,7 @@ class Synthesis(NamedTuple):
     warped_left: list[Tensor]  # (B, 3, H >> i, W >> i), finest level first
     warped_right: list[Tensor]
     candidates: list[Tensor]  # (B, 3, H, W)
-    motions: Sequence[
-        Tensor
-    ]  # (B, 2, H, W), which fetch left, right, left ...: the first candidates
+    motions: Sequence[Tensor]  # (B, 2, H, W), which fetch left, right, left ...
     shares: Tensor  # (B, candidates, H or 1, W or 1), 1 in all
     time: Tensor  # (B, 1, 1, 1)
 
@@ -70,7 +68,9 @@ class Fusion(nn.Module):
     Head "rgb" is a free picture. "blend" is a mixture of five candidates and a residual: each
     neighbour, warped by either of the two flows that pass the wanted moment, and both as they
     stand, for what is laid over a moving picture. The decoder, which sees them all, corrects the
-    first flow of each neighbour. A fresh network mixes by the phase alone, and corrects nothing.
+    first flow of each neighbour, and says how much of the sharpness that warping took is given
+    back: all where a film is clean, none where that would be noise. A fresh network mixes by the
+    phase alone, corrects nothing and gives nothing back.
     """
 
     def __init__(
@@ -121,14 +121,17 @@ class Fusion(nn.Module):
         else:
             # Plane by plane: a channel alone is then fast to take.
             out = out.contiguous().float()
-            logits, residual, corrections = torch.split(out, [_CANDIDATES, 3, 4], dim=1)
+            parts = torch.split(out, [_CANDIDATES, 3, 4, 1], dim=1)
+            logits, residual, corrections, sharpness = parts
             first = first + _GAIN * torch.cat(corrections.chunk(2, dim=1))
             motions = *first.chunk(2), *turned.chunk(2)
             both = left.images[0], right.images[0]
-            corrected = warp(aligned[0].images, first).chunk(2)
-            candidates = [*corrected, *aligned[0].pictures[2:], torch.lerp(*both, time)]
+            corrected, lost = _fetched(aligned[0].images, first)
+            candidates = [*corrected.chunk(2), *aligned[0].pictures[2:], torch.lerp(*both, time)]
             shares = _shares(_GAIN * logits, time, laid_over(*both))
-            frame = _mixed(candidates, shares) + residual
+            sides = shares[:, 0:2] + shares[:, 2:4]
+            lost = (sides * torch.cat(lost.chunk(2), dim=1)).sum(dim=1, keepdim=True)
+            frame = _mixed(candidates, shares) + residual + _GAIN * sharpness * lost
         return Synthesis(frame, warped_left, warped_right, candidates, motions, shares, time)
 
     def _align(
@@ -209,6 +212,22 @@ def _differences(*pictures: Tensor) -> Tensor:
     pairs = [(0, 0), (1, 1), (0, 1), (1, 0), (2, 2)]
     each = [(lefts[i] - rights[j]).abs().mean(dim=1, keepdim=True) for i, j in pairs]
     return torch.cat(each, dim=1)
+
+
+def _fetched(images: Tensor, motion: Tensor) -> tuple[Tensor, Tensor]:
+    """Return `images` warped by `motion`, and what of their brightness that took, `(B, 1, H, W)`.
+
+    Between two pixels a bilinear sample follows a line, which at a share f of the way is off by
+    f (1 - f) / 2 times the second derivative: the first term of the error of interpolation.
+    """
+    light = images.mean(dim=1, keepdim=True)
+    around = F.pad(light, (1, 1, 1, 1), mode="replicate")
+    across = around[..., 1:-1, 2:] + around[..., 1:-1, :-2] - 2 * light
+    down = around[..., 2:, 1:-1] + around[..., :-2, 1:-1] - 2 * light
+    fetched = warp(torch.cat((images, across, down), dim=1), motion)
+    between = motion - motion.floor()
+    lost = (between * (between - 1) / 2 * fetched[:, 3:]).sum(dim=1, keepdim=True)
+    return fetched[:, :3], lost
 
 
 def _shares(logits: Tensor, time: Tensor, still: Tensor) -> Tensor:
