@@ -191,6 +191,7 @@ def test_a_good_encoding_passes_the_check(tmp_path: Path) -> None:
         (Encoding("x264", pix_fmt="bgr48be"), "out.mp4", UsageError),
         (Encoding("x264", ffmpeg_args=("-no_such_option", "1")), "out.mp4", MachineError),
         (Encoding("prores", crf=20), "out.mov", UsageError),
+        (Encoding("x265", crf=52), "out.mov", UsageError),
         (Encoding("x264"), "out.webm", UsageError),
     ],
 )

@@ -18,6 +18,9 @@ from filmcli.video.codecs import Encoding, encoder_help, output_pix_fmt, pix_fmt
 from filmcli.video.encode import SegmentWriter
 from filmcli.video.process import FileName, ask, command
 
+# They take a larger one without a word, as if it were this.
+_LARGEST_CRF = {"libx264": 51, "libx265": 51}
+
 
 def check_encoding(info: VideoInfo, encoding: Encoding, rate: Fraction, output: str) -> None:
     """Code two grey pictures of the real size, format and rate, and put them into the container.
@@ -33,6 +36,13 @@ def check_encoding(info: VideoInfo, encoding: Encoding, rate: Fraction, output: 
                 f"The encoder {encoding.encoder} has no such setting.",
                 "Leave it out, or give the encoder's own words with --ffmpeg-args.",
             )
+    largest = _LARGEST_CRF.get(encoding.encoder)
+    if largest and not 0 <= (encoding.crf or 0) <= largest:
+        raise UsageError(
+            f"--crf {encoding.crf:g} does not fit --codec {encoding.codec}.",
+            f"It lies between 0 and {largest}.",
+            "18 looks like the source, 28 is small.",
+        )
     known = pix_fmts(encoding)
     if encoding.pix_fmt and known and encoding.pix_fmt not in known:
         raise UsageError(
