@@ -38,8 +38,8 @@ class FirstPass:
     `cuts` holds the first picture of every scene but the first; `motion[i]` is the mean change
     from picture i-1 in grey levels; `repeats` are the pictures that stand in for a missing one,
     where these were sought; `looks` is every scene as a small picture, in hex digits; `doubt` says
-    in words why the cuts look wrong. `whole` is False if
-    only the beginning was read. Of a film with a span these are the pictures shown in it
+    in words why the cuts look wrong; `evened` tells that `even_pulldown` moved pictures. `whole` is
+    False if only the beginning was read. Of a film with a span these are the pictures shown in it
     and the first one behind it; `origin` is where the first picture of all the film stands.
     """
 
@@ -51,6 +51,7 @@ class FirstPass:
     repeats: Sequence[int] = ()
     looks: Sequence[str] = ()
     doubt: str | None = None
+    evened: bool = False
     whole: bool = True
 
     @property
@@ -127,6 +128,7 @@ def first_pass(
         repeats=repeats,
         looks=[look.hex() for look in found.looks],
         doubt=found.doubt(),
+        evened=even != told,
         whole=whole,
     )
 

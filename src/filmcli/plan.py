@@ -62,7 +62,7 @@ def make_plan(request: Request, progress: Callable[[int], None]) -> Plan:
     timeline, cut = _lay_grid(film, request.rate.of(source_rate), slow, asked_span(settings))
     # Headers lie: now the rate is known for sure.
     check_writing(info, request.encoding, timeline.rate, output, settings)
-    notices = [*info.notices, *_notices(request), *([found.doubt] if found.doubt else [])]
+    notices = [*info.notices, *_notices(request), *_findings(found)]
     return Plan(
         source=request.source,
         output=request.output,
@@ -123,6 +123,13 @@ def _look_up(request: Request) -> FirstPass | None:
         return None
     told = recall(request.output, request.key, settings.work_dir)
     return read_spelled(told) if told else None
+
+
+def _findings(found: FirstPass) -> Iterator[str]:
+    if found.evened:
+        yield "film flagged for 3:2 pulldown: its pictures get even times, within 8.4 ms of their own"
+    if found.doubt:
+        yield found.doubt
 
 
 def _notices(request: Request) -> Iterator[str]:
