@@ -127,7 +127,7 @@ def _look_up(request: Request) -> FirstPass | None:
 
 def _findings(found: FirstPass) -> Iterator[str]:
     if found.evened:
-        yield "film flagged for 3:2 pulldown: its pictures get even times, within 8.4 ms of their own"
+        yield "film flagged for 3:2 pulldown: its pictures get even times, 8.4 ms off at most"
     if found.doubt:
         yield found.doubt
 
