@@ -76,9 +76,9 @@ _OF_SUBSET = {"fusion": 3e-4, "heads": 3e-4, "late": 1e-4, "all": 1e-4, "adapter
 GROUPS: Mapping[str, Sequence[Course]] = MappingProxyType(
     {
         "steps": (
+            Course(weights="meta", rate=None),
             Course(),
             Course(rule="sgd", rate=0.03),
-            Course(weights="meta", rate=None),
             Course(weights="meta"),
             Course(weights="re-trained"),
         ),

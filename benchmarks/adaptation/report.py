@@ -108,7 +108,7 @@ def _lines(course: Course, rows: Rows) -> Iterable[str]:
         yield (
             f"| {course.weights} | {_lesson(rows[course][0])} | "
             f"{'as learned' if course.rate is None else course.subset} | "
-            f"{course.rule}, {_rate(course)} | {each['steps']} | {of.base:.2f} | {of.gain:+.3f} | "
+            f"{_rule(course)} | {each['steps']} | {of.base:.2f} | {of.gain:+.3f} | "
             f"{of.worst:+.3f} | {of.gated:+.3f} | {of.gated_worst:+.3f} | "
             f"{of.kept}/{of.clips} | {of.frames:.0f} |"
         )
@@ -159,6 +159,11 @@ def words(course: Course) -> str:
     told += [getattr(course, n) for n in ("questions", "subset")
              if getattr(course, n) != getattr(usual, n)]  # fmt: skip
     return " ".join(part for part in told if part)
+
+
+def _rule(course: Course) -> str:
+    """How it steps; weights that learned rates learned the rule they are for too."""
+    return f"{course.rule}, {_rate(course)}" if course.rate is not None else _rate(course)
 
 
 def _rate(course: Course) -> str:
