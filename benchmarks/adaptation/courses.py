@@ -76,8 +76,8 @@ _OF_SUBSET = {"fusion": 3e-4, "heads": 3e-4, "late": 1e-4, "all": 1e-4, "adapter
 GROUPS: Mapping[str, Sequence[Course]] = MappingProxyType(
     {
         "steps": (
-            Course(weights="meta", rate=None),
             Course(),
+            Course(weights="meta", rate=None),
             Course(rule="sgd", rate=0.03),
             Course(weights="meta"),
             Course(weights="re-trained"),
