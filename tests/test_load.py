@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from torch import Tensor
@@ -138,3 +139,18 @@ def test_a_4k_film_is_made_in_tiles(tmp_path: Path) -> None:
     assert (made.width, made.height) == (3840, 2160)
     kept, between, *_ = decode(made)
     assert np.abs(kept.planes[0].astype(int) - between.planes[0]).mean() < 20
+
+
+@pytest.mark.slow
+def test_three_thousand_pictures_go_in_and_come_out(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "new").mkdir()
+    source = "testsrc2=size=32x32:rate=24,trim=end_frame=3000,format=rgb24"
+    ffmpeg("-f", "lavfi", "-i", source, tmp_path / "in" / "%d.png")
+    words = ["--in-fps", "24", "--fps", "24", "-o", "new/%05d.png"]
+    done = run(["upsample", "in", *words], tmp_path, limit_seconds=600)
+    assert done.code == 0, done
+    assert len(list((tmp_path / "new").iterdir())) == 3000
+    for number in (1, 1500, 3000):
+        old, new = tmp_path / "in" / f"{number}.png", tmp_path / "new" / f"{number:05d}.png"
+        assert np.array_equal(cv2.imread(str(old)), cv2.imread(str(new)))

@@ -154,7 +154,7 @@ def test_what_is_no_film_on_standard_input(
         (["-o", "no/such/folder.mkv"], 5, "no folder"),
         (["-o", "film.doc"], 2, "cannot be written"),
         (["--preset", "leisurely"], 5, "cannot code 64x48"),
-        (["--codec", "x265", "--crf", "99"], 5, "cannot code 64x48"),
+        (["--codec", "x265", "--crf", "99"], 2, "--crf 99 does not fit"),
         (["--ffmpeg-args", "-nonesuch 1"], 5, "cannot code 64x48"),
         (["--codec", "prores", "--crf", "9"], 2, "--crf does not fit"),
         (["--codec", "ffv1", "-o", "film.webm"], 2, "cannot hold"),

@@ -41,7 +41,7 @@ def noise(side: int = 64, batch: int = 1, seed: int = 0) -> Triplets:
 def film() -> Film:
     torch.manual_seed(0)
     net = Film(CONFIGS["film-xs"]).requires_grad_(False)
-    nn.init.normal_(net.fuse.output_conv.weight, std=0.05)
+    nn.init.normal_(net.fuse.output_conv.weight, std=0.02)
     return net
 
 
@@ -102,7 +102,7 @@ def test_the_score_of_broken_parameters_is_nan() -> None:
 def test_what_is_done_once_changes_nothing(questions: Questions, parts: tuple[str, ...]) -> None:
     net, triplets = film(), noise()
     params = {
-        name: (value + 0.01).requires_grad_()
+        name: (value + 0.001).requires_grad_()
         for name, value in net.named_parameters()
         if name.startswith(parts)
     }
@@ -113,8 +113,8 @@ def test_what_is_done_once_changes_nothing(questions: Questions, parts: tuple[st
     ours = torch.autograd.grad(cached.loss(params), list(params.values()))
     theirs = torch.autograd.grad(plain.loss(params), list(params.values()))
     for mine, other in zip(ours, theirs, strict=True):
-        # warping without gradients sums in another order, and leaky ReLUs have a kink
-        assert (mine - other).norm() <= 1e-2 * other.norm() + 1e-9
+        # warping without gradients sums in another order
+        assert (mine - other).norm() <= 1e-4 * other.norm() + 1e-9
 
 
 @pytest.mark.parametrize(
