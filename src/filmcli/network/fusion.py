@@ -248,7 +248,7 @@ def laid_over(left: Tensor, right: Tensor) -> Tensor:
 
     They lie in 3x3 equal pixels, and what is around them changes. The flow follows what moves, and
     nothing else in two frames tells a title from what passes behind it: without this, white
-    words over a slide of 8 px are off by 118 levels, with it by 4 (`python -m benchmarks.overlay`).
+    words over a slide of 8 px are off by 118 levels, with it by 2 (`python -m benchmarks.overlay`).
     """
     change = (left - right).abs().amax(dim=1, keepdim=True) * 255  # levels of 8 bits
     calmest = -_largest_around(-_largest_around(change))  # of the 3x3 that the pixel is in
