@@ -10,7 +10,11 @@ from typing import Any
 from filmcli.adaptation.lessons import Questions
 from filmcli.adaptation.scene import Recipe
 
+TRUTH = "truth"
+"""The lesson that no film can give: its dropped frames, as far as they are not scored."""
+
 QUESTIONS = {
+    TRUTH: Questions(1.0, 0.0),
     "doubled": Questions(1.0, 0.0),
     "cycle": Questions(0.0, 1.0),
     "both": Questions(1.0, 1.0),
@@ -89,6 +93,11 @@ GROUPS: Mapping[str, Sequence[Course]] = MappingProxyType(
             Course(weights="meta", rate=None, questions="cycle"),
             Course(weights="meta", rate=None, questions="both"),
         ),
+        "limit": (
+            Course(questions=TRUTH, counts=SWEEP),
+            Course(questions=TRUTH, subset="all", rate=1e-4, counts=SWEEP),
+            Course(weights="meta", rate=None, questions=TRUTH, counts=SWEEP),
+        ),
         "subsets": tuple(
             Course(subset=subset, rate=rate, counts=SWEEP) for subset, rate in _OF_SUBSET.items()
         ),
@@ -110,9 +119,10 @@ GROUPS: Mapping[str, Sequence[Course]] = MappingProxyType(
 CAPTIONS = {
     "steps": "Steps: base weights tuned by hand-set rates, meta-trained ones by theirs too",
     "lessons": "Lessons: the doubled gap, the cycle, both",
+    "limit": "What a scene could teach: other dropped frames of it, by their truth",
     "subsets": "What adapts",
     "rates": "Inner rates",
     "backbone": "A network of another structure: voxel flow, all of it adapting",
 }
-BESIDE = {"lessons": ("steps",), "subsets": ("steps",), "rates": ("steps",)}
+BESIDE = {"lessons": ("steps",), "limit": ("steps",), "subsets": ("steps",), "rates": ("steps",)}
 """Groups whose courses stand in a group's picture too, for comparison."""

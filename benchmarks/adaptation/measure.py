@@ -15,11 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmarks.adaptation.courses import Course, Size
+from benchmarks.adaptation.courses import TRUTH, Course, Size
 from filmcli.adaptation.film import adaptable, recipe_of
-from filmcli.adaptation.gate import judging
-from filmcli.adaptation.inner import RULES, adapt
-from filmcli.adaptation.lessons import Exam, Questions, decibels
+from filmcli.adaptation.lessons import Exam, Questions, Triplets, decibels
 from filmcli.adaptation.making import Making
 from filmcli.adaptation.scene import (
     Recipe,
@@ -28,8 +26,10 @@ from filmcli.adaptation.scene import (
     applied,
     course,
     lessons_of,
-    rates_of,
-)  # fmt: skip
+    looks,
+    walk,
+)
+from filmcli.adaptation.support import Choice, gather
 from filmcli.evaluation.makers import Network, Run
 from filmcli.network.weights import Weights, load
 from filmcli.video.footage import read_rgb
@@ -44,6 +44,7 @@ class Shot:
     name: str
     kept: list[Tensor]
     truth: dict[int, Tensor]  # the frame between kept i and i + 1
+    others: dict[int, Tensor]  # likewise, those that are not scored
     window: tuple[slice, slice]  # rows and columns that are made and scored
 
 
@@ -92,7 +93,9 @@ def read_shot(path: str, size: Size) -> Shot:
     columns = min(width, size.window_px or width)
     top, left = (height - rows) // 2, (width - columns) // 2
     window = (slice(top, top + rows), slice(left, left + columns))
-    return Shot(Path(path).stem, frames[::2], {int(i): frames[2 * i + 1] for i in places}, window)
+    dropped = dict(enumerate(frames[1:-1:2]))
+    truth = {int(i): dropped.pop(int(i)) for i in places}
+    return Shot(Path(path).stem, frames[::2], truth, dropped, window)
 
 
 class Truth:
@@ -117,35 +120,48 @@ class Truth:
 
 
 def measure(model: Model, shot: Shot, asked: Course) -> dict[str, Any]:
-    """What one course gains on one clip, after each of its counts of steps; JSON can hold it."""
+    """What one course gains on one clip, after each of its counts of steps; JSON can hold it.
+
+    Seconds are of all that a user's scene would take: lessons, steps, exams.
+    """
     net, recipe = model.net, asked.recipe(model.recipe)
     started = time.process_time()
     found = lessons_of(_scene(shot), shot.kept.__getitem__, recipe)
     assert not isinstance(found, str), f"{shot.name}: {found}"
     support, held_out = found
+    if asked.questions == TRUTH:
+        support = _true_lessons(shot, recipe)
     names = adapting(net, recipe)
-    exams, before, spent = {}, {}, {"lessons": time.process_time() - started}
-    for name in Questions._fields:
-        started = time.process_time()
-        exams[name] = Exam(net, held_out, Questions(**{**_NONE, name: 1.0}), names)
-        before[name] = exams[name].scores({})
-        spent[name] = time.process_time() - started
-    judged = [name for name, on in judging(recipe.questions)._asdict().items() if on]
-    around = spent["lessons"] + 2 * sum(spent[name] for name in judged)
+    prepared = time.process_time()
+    exam = Exam(net, held_out, Questions(), names)
+    before = _by_question(exam.scores({}))
+    examined = time.process_time() - prepared
     truth = Truth(net, shot, names)
     base = truth.scores({})
     steps = []
     for count, deltas, seconds in _trajectory(model, support, recipe, asked.counts):
         params = applied(net, deltas)
-        after = {name: exam.scores(params) for name, exam in exams.items()}
+        after = _by_question(exam.scores(params))
         scores = truth.scores(params)
-        steps.append({"steps": count, "seconds": around + seconds, "truth": scores, **after})
-    asking = {"taught": list(recipe.questions), "judged": judged}
-    told = {"clip": shot.name, **asking, "truth": base, **before, "steps": steps}
-    return {**_rounded(told), "frame_seconds": model.frame_seconds(shot)}
+        spent = prepared - started + seconds + (1 + len(looks(count))) * examined
+        steps.append({"steps": count, "seconds": spent, "truth": scores, **after})
+    told = {"clip": shot.name, "taught": list(recipe.questions), "truth": base, **before}
+    return {**_rounded({**told, "steps": steps}), "frame_seconds": model.frame_seconds(shot)}
 
 
-_NONE = dict.fromkeys(Questions._fields, 0.0)
+def _by_question(scores: Sequence[Sequence[float]]) -> dict[str, Sequence[float]]:
+    return dict(zip(Questions._fields, scores, strict=True))
+
+
+def _true_lessons(shot: Shot, recipe: Recipe) -> list[Triplets]:
+    """Lessons at the interval that will be made, from dropped frames that are not scored."""
+    places = np.array(sorted(shot.others))
+    spread = np.linspace(0, len(places) - 1, min(recipe.support, len(places))).round().astype(int)
+    frames = {2 * i: frame for i, frame in enumerate(shot.kept)}
+    frames |= {2 * i + 1: frame for i, frame in shot.others.items()}
+    chosen = Choice([2 * int(i) + 1 for i in places[spread]], [])
+    times = [Fraction(i) for i in range(2 * len(shot.kept))]
+    return gather(chosen, frames.__getitem__, times, recipe.crop_px, recipe.seed)[0]
 
 
 def _scene(shot: Shot) -> Scene:
@@ -164,26 +180,14 @@ def _trajectory(
 ) -> Iterator[tuple[int, dict[str, Tensor], float]]:
     """Adapt once, to the largest of `counts`; yield (steps, deltas, seconds) of each."""
     space, loss = course(model.net, support, recipe)
-    seen: dict[int, tuple[dict[str, Tensor], float]] = {}
-    started = time.process_time()
-
-    def watched(values: dict[str, Tensor], step: int) -> Tensor:
-        seen[step] = ({k: v.detach() for k, v in values.items()}, time.process_time() - started)
-        return loss(values, step)
-
-    last = adapt(
-        watched,
-        space.start,
-        rates_of(recipe, space),
-        max(counts),
-        rule=RULES[recipe.rule],
-        pull=recipe.pull,
-    )
-    seen[max(counts)] = (last, time.process_time() - started)
     base = space.weights(space.start)
-    for count in counts:
-        params = space.weights(seen[count][0])
-        yield count, {k: (params[k] - base[k]).half() for k in params}, seen[count][1]
+    spent, started = 0.0, time.process_time()
+    for step, values in enumerate(walk(recipe, space, loss)):
+        spent += time.process_time() - started
+        if step in counts:
+            params = space.weights(values)
+            yield step, {k: (params[k] - base[k]).half() for k in params}, spent
+        started = time.process_time()
 
 
 def _rounded(told: Any) -> Any:

@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from benchmarks.adaptation.courses import BESIDE, CAPTIONS, GROUPS, STEPS, Course
+from benchmarks.adaptation.courses import BESIDE, CAPTIONS, GROUPS, STEPS, TRUTH, Course
 from filmcli.adaptation.gate import verdict
-from filmcli.adaptation.scene import Recipe
+from filmcli.adaptation.lessons import Questions
+from filmcli.adaptation.scene import Recipe, looks
 from filmcli.training.curves import panel
 
 BEGIN, END = "<!-- table -->", "<!-- end of table -->"
@@ -43,37 +44,48 @@ class Summary(NamedTuple):
 
 def summary(rows: Sequence[Row], steps: int) -> Summary:
     """Sum up a course after `steps`; none at all are the weights as they were."""
-    gains, gated, frames = [], [], []
+    gains, through, frames = [], [], []
     for row in rows:
         after = next((each for each in row["steps"] if each["steps"] == steps), None)
-        gain = fmean(after["truth"]) - fmean(row["truth"]) if after else 0.0
-        gains.append(gain)
-        gated.append(gain if after and is_kept(row, after, row["judged"]) else 0.0)
+        gains.append(_gain(row, after) if after else 0.0)
+        let = gated(row, steps) if after else None
+        through.append(_gain(row, let) if let else 0.0)
         frames.append(after["seconds"] / row["frame_seconds"] if after else 0.0)
     return Summary(
         base=fmean(fmean(row["truth"]) for row in rows),
         gain=fmean(gains),
         worst=min(gains),
-        gated=fmean(gated),
-        gated_worst=min(gated),
-        kept=sum(gain != 0 for gain in gated),
+        gated=fmean(through),
+        gated_worst=min(through),
+        kept=sum(gain != 0 for gain in through),
         clips=len(rows),
         frames=fmean(frames),
     )
 
 
-def is_kept(
+def _gain(row: Row, after: Row) -> float:
+    return fmean(after["truth"]) - fmean(row["truth"])
+
+
+def gated(
     row: Row,
-    after: Row,
-    judged: Sequence[str],
+    steps: int,
+    judged: Sequence[str] = Questions._fields,
     margin_db: float = Recipe().margin_db,
     errors: float = Recipe().errors,
-) -> bool:
-    """Whether the gate lets these steps through, judging by these questions."""
-    old, new = (
-        [fmean(s) for s in zip(*(of[q] for q in judged), strict=True)] for of in (row, after)
-    )
-    return not verdict(old, new, margin_db, errors)
+) -> Row | None:
+    """What the gate makes of so many steps if it judges by these questions; None for no steps."""
+
+    def scores(of: Row) -> list[list[float]]:
+        return [of[question] for question in judged]
+
+    passed = [
+        after
+        for after in row["steps"]
+        if after["steps"] in looks(steps)
+        and not verdict(scores(row), scores(after), margin_db, errors)
+    ]
+    return max(passed, key=lambda after: fmean(map(fmean, scores(after))), default=None)
 
 
 def tables(rows: Rows) -> str:
@@ -106,7 +118,7 @@ def _lines(course: Course, rows: Rows) -> Iterable[str]:
     for each in rows[course][0]["steps"]:
         of = summary(rows[course], each["steps"])
         yield (
-            f"| {course.weights} | {_lesson(rows[course][0])} | "
+            f"| {course.weights} | {_lesson(course, rows[course][0])} | "
             f"{'as learned' if course.rate is None else course.subset} | "
             f"{_rule(course)} | {each['steps']} | {of.base:.2f} | {of.gain:+.3f} | "
             f"{of.worst:+.3f} | {of.gated:+.3f} | {of.gated_worst:+.3f} | "
@@ -117,37 +129,42 @@ def _lines(course: Course, rows: Rows) -> Iterable[str]:
 def _gates(rows: Rows) -> str:
     """How other gates would have done on the courses of FILM, at all numbers of steps."""
     seen = [
-        (row, after, fmean(after["truth"]) - fmean(row["truth"]))
+        (row, after["steps"])
         for course, of_course in rows.items()
-        if not course.weights.startswith("voxelflow")
+        if not course.weights.startswith("voxelflow") and course.questions != TRUTH
         for row in of_course
         for after in row["steps"]
     ]
     if not seen:
         return ""
-    best = fmean(max(gain, 0.0) for *_, gain in seen)
+    best = fmean(
+        max(0.0, *(_gain(row, after) for after in row["steps"] if after["steps"] in looks(steps)))
+        for row, steps in seen
+    )
     lines = [
         "Gates, on the mean over courses, steps and clips; one that knew the truth would gain "
         f"{best:+.3f} dB:\n",
         "| judged by | margin, dB | errors | gain, dB | worst | lose over 0.05 dB | kept |",
         "|---|---|---|---|---|---|---|",
     ]
-    asked = [("what was not taught", []), ("doubled", ["doubled"]), ("cycle", ["cycle"])]
-    for name, judged in (*asked, ("both", ["doubled", "cycle"])):
+    for name in ("doubled", "cycle", "both"):
+        judged = Questions._fields if name == "both" else (name,)
         for margin, errors in product((0.0, 0.02, 0.05), (0.0, 0.5, 1.0)):
-            let = [is_kept(row, after, judged or row["judged"], margin, errors)
-                   for row, after, _ in seen]  # fmt: skip
-            gains = [gain if is_let else 0.0 for is_let, (*_, gain) in zip(let, seen, strict=True)]
+            let = [(row, gated(row, steps, judged, margin, errors)) for row, steps in seen]
+            gains = [_gain(row, after) if after else 0.0 for row, after in let]
             losing = sum(gain < -0.05 for gain in gains)
+            kept = sum(after is not None for _, after in let)
             lines.append(
                 f"| {name} | {margin:g} | {errors:g} | {fmean(gains):+.3f} | {min(gains):+.3f} | "
-                f"{losing}/{len(seen)} | {sum(let)}/{len(seen)} |"
+                f"{losing}/{len(seen)} | {kept}/{len(seen)} |"
             )
     return "\n".join(lines)
 
 
-def _lesson(row: Row) -> str:
+def _lesson(course: Course, row: Row) -> str:
     """What was taught, as the recipe of the row says it."""
+    if course.questions == TRUTH:
+        return TRUTH
     doubled, cycle = row["taught"]
     return "both" if doubled and cycle else "doubled" if doubled else "cycle"
 

@@ -208,7 +208,7 @@ def test_another_key_or_another_file_is_of_no_use(tmp_path: Path) -> None:
     path.write_text("no tensors")
     assert find(str(path), "key") is None
     assert not is_ours(str(path))
-    result = SceneAdaptation(0, 5, None, 30.0, None, 0.5, "no motion", like=3, lent=True)
+    result = SceneAdaptation(0, 5, None, 30.0, None, 0.5, "no motion", like=3, steps=2)
     with Writer(str(path), "key") as writer:
         writer.add(result)
         writer.done()

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filmcli.adaptation.gate import judging, mean_and_error, verdict
-from filmcli.adaptation.lessons import Questions
+from filmcli.adaptation.gate import mean_and_error, verdict
 
 MARGIN = 0.05
 REFUSED = "no gain on held-out frames"
@@ -31,14 +30,33 @@ gains = st.lists(st.floats(-3, 3), min_size=1, max_size=8)
     ],
 )
 def test_a_gain_must_rise_above_margin_and_noise(gains: list[float], why: str) -> None:
-    assert verdict([30.0] * len(gains), [30 + gain for gain in gains], MARGIN, 1.0) == why
+    assert verdict(*scored(gains), MARGIN, 1.0) == why
 
 
 def test_how_sure_it_must_be_can_be_said() -> None:
     # 0.3 on the mean, with an error of 0.20
-    after = [30.0, 30.0, 30.9]
-    assert verdict([30.0] * 3, after, MARGIN, 1.0) == ""
-    assert verdict([30.0] * 3, after, MARGIN, 2.0) == REFUSED
+    scores = scored([0.0, 0.0, 0.9])
+    assert verdict(*scores, MARGIN, 1.0) == ""
+    assert verdict(*scores, MARGIN, 2.0) == REFUSED
+
+
+@pytest.mark.parametrize(
+    ("doubled", "cycle", "why"),
+    [
+        ([0.1, 0.1], [0.1, 0.1], ""),
+        ([0.0, 0.0], [0.2, 0.2], ""),  # 0.1 on the mean of both
+        ([-0.01, 0.0], [0.9, 0.9], REFUSED),  # no question may lose
+        ([0.9, 0.9], [-0.01, 0.0], REFUSED),
+        (
+            [0.3, -0.3],
+            [-0.1, 0.5],
+            "",
+        ),  # each triplet gains on the mean of both
+        ([0.0, 0.0], [0.04, 0.04], REFUSED),  # 0.02 on the mean of both
+    ],
+)
+def test_no_question_may_lose(doubled: list[float], cycle: list[float], why: str) -> None:
+    assert verdict(*scored(doubled, cycle), MARGIN, 1.0) == why
 
 
 def test_mean_and_error_by_hand() -> None:
@@ -51,15 +69,14 @@ def test_mean_and_error_by_hand() -> None:
 @given(before=scores, losses=gains)
 def test_a_scene_never_loses_what_is_judged(before: list[float], losses: list[float]) -> None:
     after = [score + losses[i % len(losses)] for i, score in enumerate(before)]
-    if not verdict(before, after, MARGIN, 1.0):
+    if not verdict([before], [after], MARGIN, 1.0):
         assert sum(after) - sum(before) >= (MARGIN - 1e-9) * len(before)
 
 
 @given(gains=gains, more=st.floats(0, 3))
 def test_gaining_more_everywhere_never_closes_the_gate(gains: list[float], more: float) -> None:
-    before = [30.0] * len(gains)
-    if not verdict(before, [30 + gain for gain in gains], MARGIN, 1.0):
-        assert not verdict(before, [30 + gain + more + 1e-6 for gain in gains], MARGIN, 1.0)
+    if not verdict(*scored(gains), MARGIN, 1.0):
+        assert not verdict(*scored([gain + more + 1e-6 for gain in gains]), MARGIN, 1.0)
 
 
 @given(gains=gains, order=st.randoms(use_true_random=False))
@@ -71,14 +88,9 @@ def test_the_order_of_the_triplets_does_not_matter(gains: list[float], order: ob
 
 @given(scores=scores)
 def test_nothing_gained_is_nothing_to_use(scores: list[float]) -> None:
-    assert verdict(scores, scores, MARGIN, 1.0) == REFUSED
+    assert verdict([scores], [scores], MARGIN, 1.0) == REFUSED
 
 
-@pytest.mark.parametrize(
-    ("taught", "asked"),
-    [((0, 1), (1, 0)), ((1, 0), (0, 1)), ((1, 0.3), (1, 1))],
-)
-def test_what_was_not_taught_is_judged(
-    taught: tuple[float, float], asked: tuple[float, float]
-) -> None:
-    assert judging(Questions(*taught)) == Questions(*asked)
+def scored(*gains: list[float]) -> tuple[list[list[float]], list[list[float]]]:
+    """Return scores before and after that differ by these gains, question by question."""
+    return [[30.0] * len(each) for each in gains], [[30 + gain for gain in each] for each in gains]

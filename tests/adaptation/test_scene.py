@@ -60,7 +60,8 @@ def test_a_wrong_tint_is_unlearned_and_the_network_stays_as_it_is() -> None:
     assert applied(net, result.deltas)["tint"].abs().max() < 2e-3
     assert result.before is not None
     assert result.after is not None
-    assert result.before == pytest.approx(-20 * math.log10(0.02), abs=0.05)
+    # off by the tint over the doubled gap, and by twice of it in the cycle
+    assert result.before == pytest.approx(-10 * math.log10(0.02 * 0.04), abs=0.05)
     assert result.after > result.before + 15
     assert torch.equal(net.tint, torch.full((3,), 0.02))
 
@@ -72,6 +73,22 @@ def test_a_step_that_overshoots_is_dropped() -> None:
     assert result.before is not None
     assert result.after is not None
     assert result.after < result.before
+
+
+def test_the_best_number_of_steps_is_kept() -> None:
+    # three steps of 0.01 take the tint away, ten go far beyond
+    recipe = replace(RECIPE, steps=10, rates=[{"tint": 0.01}] * 3 + [{"tint": 0.1}])
+    result = adapt_scene(Tinted(0.03), scene(), fading, recipe)
+    assert (result.steps, result.why) == (3, "")
+    assert result.deltas is not None
+    assert applied(Tinted(0.03), result.deltas)["tint"].abs().max() < 1e-3
+
+
+def test_a_step_leads_no_further_than_it_may() -> None:
+    recipe = replace(RECIPE, learning_rate=1.0, longest=0.03)
+    result = adapt_scene(Tinted(0.02), scene(), fading, recipe)
+    assert result.deltas is not None
+    assert float(result.deltas["tint"].norm()) == pytest.approx(0.03, rel=1e-3)
 
 
 def test_a_step_to_nowhere_is_dropped() -> None:
@@ -172,7 +189,7 @@ def test_steps_go_on_from_what_an_earlier_scene_learned() -> None:
     # half of the tint is gone already, and a step of 0.01 takes away the rest
     net = Tinted(0.02)
     result = adapt_scene(net, scene(), fading, RECIPE, of_another_scene(-0.01))
-    assert (result.like, result.lent, result.why) == (2, False, "")
+    assert (result.like, result.steps, result.why) == (2, 1, "")
     assert result.deltas is not None
     assert applied(net, result.deltas)["tint"].abs().max() < 1e-4
     alone = adapt_scene(net, scene(), fading, RECIPE)
@@ -184,7 +201,7 @@ def test_steps_go_on_from_what_an_earlier_scene_learned() -> None:
 def test_what_an_earlier_scene_learned_is_used_as_it_is_where_steps_do_harm() -> None:
     lent = of_another_scene(-0.02)
     result = adapt_scene(Tinted(0.02), scene(), fading, RECIPE, lent)
-    assert (result.like, result.lent, result.why) == (2, True, "")
+    assert (result.like, result.steps, result.why) == (2, 0, "")
     assert result.deltas is lent.deltas
     assert result.after is not None
     assert result.before is not None

@@ -7,23 +7,25 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from benchmarks.adaptation.courses import GROUPS, SIZES, Course
 from benchmarks.adaptation.measure import read_shot
-from benchmarks.adaptation.report import BEGIN, END, Row, is_kept, rewrite, summary, tables
+from benchmarks.adaptation.report import BEGIN, END, Row, gated, rewrite, summary, tables
 from tests.clips import pattern
 
 ROOT = Path(__file__).parents[2]
 
 
-def row(clip: str, base: float, gain: float, doubled: float, seconds: float) -> Row:
+def row(
+    clip: str, base: float, gain: float, doubled: float, seconds: float, cycle: float = 1.0
+) -> Row:
     """A clip of two true frames and two held-out triplets, after one step that taught the cycle."""
     after = {"steps": 1, "seconds": seconds, "truth": [base + gain, base + 2 + gain]}
-    after |= {"doubled": [30 + doubled, 31 + doubled], "cycle": [35.0, 35.0]}
+    after |= {"doubled": [30 + doubled, 31 + doubled], "cycle": [34 + cycle, 36 + cycle]}
     return {
         "clip": clip,
         "taught": [0.0, 1.0],
-        "judged": ["doubled"],
         "truth": [base, base + 2],
         "doubled": [30.0, 31.0],
         "cycle": [34.0, 36.0],
@@ -45,11 +47,19 @@ def test_a_summary_by_hand() -> None:
 
 
 def test_other_gates_need_no_new_rows() -> None:
-    after = ROWS[1]["steps"][0]
-    assert not is_kept(ROWS[1], after, ["doubled"])
-    # the cycle gained 1 dB on one triplet and lost it on the other; both questions are the mean
-    assert is_kept(ROWS[1], after, ["cycle"], margin_db=-1.0, errors=-1.0)
-    assert not is_kept(ROWS[1], after, ["doubled", "cycle"])
+    (after,) = ROWS[1]["steps"]
+    assert gated(ROWS[1], 1, ["doubled"]) is None
+    assert gated(ROWS[1], 1, ["cycle"]) is after
+    assert gated(ROWS[1], 1, ["cycle"], margin_db=1.1) is None
+    assert gated(ROWS[1], 1, ["doubled", "cycle"]) is None  # neither question may lose
+
+
+def test_the_best_of_the_steps_is_what_a_user_gets() -> None:
+    one, three = (row("a", 25.0, gain, gain, 2.0)["steps"][0] for gain in (0.3, 0.2))
+    both = {**ROWS[0], "steps": [one, {**three, "steps": 3}, {**three, "steps": 5}]}
+    assert gated(both, 3, ["doubled"]) is one
+    assert summary([both], 5).gated == pytest.approx(summary([both], 1).gated)
+    assert summary([both], 5).gain == pytest.approx(0.2)
 
 
 def test_tables_stand_between_the_marks(tmp_path: Path) -> None:
@@ -78,7 +88,11 @@ def test_every_second_frame_is_dropped(tmp_path: Path) -> None:
     shot = read_shot(str(clip), SIZES["full"])
     assert len(shot.kept) == 7
     assert list(shot.truth) == [0, 1, 2, 3, 4, 5]
-    assert len(read_shot(str(clip), SIZES["small"]).truth) == 2
+    assert not shot.others
+    small = read_shot(str(clip), SIZES["small"])
+    assert len(small.truth) == 2
+    assert sorted([*small.truth, *small.others]) == [0, 1, 2, 3, 4, 5]
+    assert all(torch.equal(frame, shot.truth[i]) for i, frame in small.others.items())
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from filmcli.adaptation.film import adaptable, recipe_of
 from filmcli.adaptation.lessons import Triplets
-from filmcli.adaptation.scene import fit
+from filmcli.adaptation.scene import fits
 from filmcli.errors import InputError, RenderError, UsageError
 from filmcli.network.film import CONFIGS, Film, FilmConfig
 from filmcli.network.fusion import RESIDUAL
@@ -185,7 +185,7 @@ def test_learned_rates_are_walked_by_from_the_file(per_weight: bool, tmp_path: P
     found = recipe_of(weights, 2)
     assert found.rates == weights.rates
     assert len(weights.rates) == 2
-    deltas = fit(adaptable(weights), [next(moving_tasks(64)).support], found)
+    ((_, deltas),) = fits(adaptable(weights), [next(moving_tasks(64)).support], found)
     walked = weights.rates[0][name] + weights.rates[1][name]
     # the three channels of the residual: down by both steps' rates
     expected = -walked.expand(13)[RESIDUAL]

@@ -25,9 +25,9 @@ from filmcli.network.film import CONFIGS, Film
 from filmcli.network.machine import choose_device
 from filmcli.network.weights import Weights
 
-LESSONS = "lessons"
-RULE = "rule"
-"""Name, in the metadata of meta-trained weights, of the two questions' weights: "0 1"."""
+LESSONS, RULE, LONGEST = "lessons", "rule", "longest"
+"""Names, in the metadata of meta-trained weights, of how they learned to adapt: the two questions'
+weights ("0 1"), the rule of a step and the length that none exceeds."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,8 @@ def recipe_of(weights: Weights, steps: int) -> Recipe:
     said = weights.metadata.get(LESSONS)
     questions = Questions(*map(float, said.split())) if said else Recipe().questions
     rule = weights.metadata.get(RULE, Recipe().rule)
-    return Recipe(steps=steps, rates=weights.rates, rule=rule, questions=questions)
+    longest = float(weights.metadata.get(LONGEST, "inf"))
+    return Recipe(steps=steps, rates=weights.rates, rule=rule, longest=longest, questions=questions)
 
 
 class FilmAdapter:

@@ -11,7 +11,8 @@ constants) or, with `create_graph`, to the second.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 import torch
@@ -64,26 +65,57 @@ def adapt(
     *,
     rule: Rule = adam,
     pull: float = 0.0,
+    longest: float = math.inf,
     create_graph: bool = False,
 ) -> dict[str, Tensor]:
     """Return the parameters after `steps` steps down `loss` from `start`, which is left as it is.
 
     `pull` in [0, 1] is the share of the way back to `start` that every step goes, beside the
-    gradient. A parameter that the loss does not depend on stays. Raises ValueError if steps are
-    asked for and there are no rates.
+    gradient, which leads no further than `longest`, the length over all parameters. A parameter
+    that the loss does not depend on stays. Raises ValueError if steps are asked for and there are
+    no rates.
     """
+    *_, last = trajectory(
+        loss, start, rates, steps, rule=rule, pull=pull, longest=longest, create_graph=create_graph
+    )
+    return last
+
+
+def trajectory(
+    loss: Loss,
+    start: Params,
+    rates: Rates,
+    steps: int,
+    *,
+    rule: Rule = adam,
+    pull: float = 0.0,
+    longest: float = math.inf,
+    create_graph: bool = False,
+) -> Iterator[dict[str, Tensor]]:
+    """Yield the parameters at `start` and after each step of what `adapt` does."""
     if steps and not rates:
         raise ValueError("there is no rate to step with")
     params = dict(start)
     kept: dict[str, Moments | None] = dict.fromkeys(params)
+    yield dict(params)
     for step in range(steps):
-        gradients = _gradients(loss, params, step, create_graph)
-        rate = rates[min(step, len(rates) - 1)]
-        for name, gradient in gradients.items():
+        moves = {}
+        for name, gradient in _gradients(loss, params, step, create_graph).items():
             direction, kept[name] = rule(gradient, kept[name], step)
+            moves[name] = rates[min(step, len(rates) - 1)][name] * direction
+        share = _share(moves, longest)
+        for name, move in moves.items():
             back = pull * (params[name] - start[name])
-            params[name] = params[name] - rate[name] * direction - back
-    return params
+            params[name] = params[name] - share * move - back
+        yield dict(params)
+
+
+def _share(moves: Params, longest: float) -> Tensor | float:
+    """Return what of `moves` is no longer than `longest`, at most all."""
+    if math.isinf(longest) or not moves:
+        return 1.0
+    squares = torch.stack([(move**2).sum() for move in moves.values()]).sum()
+    return (longest / torch.sqrt(squares + EPSILON**2)).clamp(max=1.0)
 
 
 def _gradients(

@@ -10,7 +10,7 @@ at the right one but costs three passes.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -36,7 +36,7 @@ class Triplets(NamedTuple):
 
 
 class Questions(NamedTuple):
-    """How much each question weighs in the loss or the score; one of weight 0 is not asked."""
+    """How much each question weighs in the loss; one of weight 0 is not asked."""
 
     doubled: float = 1.0
     cycle: float = 1.0
@@ -110,31 +110,22 @@ class Exam:
         self._answers = [_Answers(making, each, questions) for each in triplets]
 
     @torch.no_grad()
-    def scores(self, params: Params) -> list[float]:
-        """Return the PSNR of the answers with `params` in dB, for each triplet.
+    def scores(self, params: Params) -> list[list[float]]:
+        """Return the PSNR of the answers with `params` in dB: of each question, by triplet."""
+        by_triplet = [
+            [
+                decibels(inside(made, triplets.margin), inside(triplets.middle, triplets.margin))
+                for made in self._asked(answers, params)
+            ]
+            for triplets, answers in zip(self._triplets, self._answers, strict=True)
+        ]
+        return [[n for part in parts for n in part] for parts in zip(*by_triplet, strict=True)]
 
-        That of both questions is their mean, by their weights.
-        """
-        found: list[float] = []
-        for triplets, answers in zip(self._triplets, self._answers, strict=True):
-            total = [0.0] * len(triplets.phase)
-            for weight, made in self._asked(answers, params):
-                score = decibels(
-                    inside(made.clamp(0, 1), triplets.margin),
-                    inside(triplets.middle, triplets.margin),
-                )
-                total = [old + weight * new for old, new in zip(total, score, strict=True)]
-            found.extend(value / sum(self._questions) for value in total)
-        return found
-
-    def _asked(self, answers: _Answers, params: Params) -> list[tuple[float, Tensor]]:
-        doubled, cycle = self._questions
-        asked = []
-        if doubled:
-            asked.append((doubled, answers.doubled(params)))
-        if cycle:
-            asked.append((cycle, answers.cycle(params, clamped=True)))
-        return asked
+    def _asked(self, answers: _Answers, params: Params) -> Iterator[Tensor]:
+        if self._questions.doubled:
+            yield answers.doubled(params).clamp(0, 1)
+        if self._questions.cycle:
+            yield answers.cycle(params, clamped=True).clamp(0, 1)
 
 
 def decibels(made: Tensor, truth: Tensor) -> list[float]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
@@ -17,8 +17,8 @@ from statistics import fmean
 import torch
 from torch import Tensor, nn
 
-from filmcli.adaptation.gate import DIVERGED, judging, verdict
-from filmcli.adaptation.inner import RULES, Loss, Params, Rates, adapt
+from filmcli.adaptation.gate import DIVERGED, Scores, verdict
+from filmcli.adaptation.inner import RULES, Loss, Params, Rates, trajectory
 from filmcli.adaptation.lessons import Exam, Lesson, Questions, Triplets
 from filmcli.adaptation.subsets import Space, subset
 from filmcli.adaptation.support import SMALLEST_CROP_PX, choose, gather, stack
@@ -32,8 +32,9 @@ class Recipe:
 
     With `rates`, the parameters they name adapt by them; without, those of `subset` by
     `learning_rate`.
-    A step sees at most `batch` of the `support` triplets, the next step the next ones. The gate
-    asks for `margin_db` more, and for so many standard `errors` of that gain.
+    A step sees at most `batch` of the `support` triplets, the next step the next ones, and leads no
+    further than `longest`. The gate asks for `margin_db` more, and for so many standard `errors` of
+    that gain.
     """
 
     steps: int = 1
@@ -41,6 +42,7 @@ class Recipe:
     rates: Rates | None = None
     rule: str = "adam"
     pull: float = 0.0
+    longest: float = math.inf
     subset: str = "tail"
     questions: Questions = CYCLE
     support: int = 12
@@ -91,8 +93,8 @@ class SceneAdaptation:
 
     `before` and `after` are mean PSNRs on the held-out triplets, in dB, None if it did not come to
     that; `why` says in words why base weights are used, and is empty where they are not. `like` is
-    the earlier scene that lent its deltas, None if none did: they are used as they are if `lent`,
-    else this scene's steps began with them.
+    the earlier scene that lent its deltas, None if none did; `steps` were taken from there, or from
+    the base weights.
     """
 
     scene: int
@@ -103,7 +105,7 @@ class SceneAdaptation:
     seconds: float = 0.0
     why: str = ""
     like: int | None = None
-    lent: bool = False
+    steps: int = 0
 
 
 def adapt_scene(
@@ -160,51 +162,69 @@ def _fitted(
     base: SceneAdaptation,
     earlier: SceneAdaptation | None,
 ) -> SceneAdaptation:
-    """Return `base` with what was learned of `support`, if `held_out` says that it is better."""
-    exam = Exam(net, held_out, judging(recipe.questions), adapting(net, recipe))
+    """Return `base` with the best of what was learned of `support`, if `held_out` lets it pass."""
+    exam = Exam(net, held_out, Questions(), adapting(net, recipe))
     before = exam.scores({})
+    base = replace(base, before=_mean(before))
     lent = earlier.deltas if earlier is not None else None
-    if lent is not None:
-        by_lent = exam.scores(applied(net, lent))
-        lent = None if verdict(before, by_lent, recipe.margin_db, recipe.errors) else lent
-    deltas = fit(net, support, recipe, lent)
-    finite = all(bool(torch.isfinite(delta).all()) for delta in deltas.values())
-    after = exam.scores(applied(net, deltas)) if finite else [math.nan]
-    why = verdict(before, after, recipe.margin_db, recipe.errors)
-    base = replace(base, before=fmean(before))
-    if lent is not None and earlier is not None:
-        base = replace(base, like=earlier.scene)
-        if why or fmean(after) <= fmean(by_lent):
-            return replace(base, deltas=lent, after=fmean(by_lent), lent=True)
-    return replace(
-        base,
-        deltas=None if why else deltas,
-        after=None if why == DIVERGED else fmean(after),
-        why=why,
-    )
+    passed: list[SceneAdaptation] = []
+    if earlier is not None and lent is not None:
+        after = exam.scores(applied(net, lent))
+        if verdict(before, after, recipe.margin_db, recipe.errors):
+            lent = None
+        else:
+            base = replace(base, like=earlier.scene)
+            passed.append(replace(base, deltas=lent, after=_mean(after)))
+    for steps, deltas in fits(net, support, recipe, lent):
+        finite = all(bool(torch.isfinite(delta).all()) for delta in deltas.values())
+        after = exam.scores(applied(net, deltas)) if finite else [[math.nan]]
+        why = verdict(before, after, recipe.margin_db, recipe.errors)
+        if not why:
+            passed.append(replace(base, deltas=deltas, after=_mean(after), steps=steps))
+    if passed:
+        return max(passed, key=lambda result: (result.after, -result.steps))
+    return replace(base, after=None if why == DIVERGED else _mean(after), why=why)
 
 
-def fit(
+def _mean(scores: Scores) -> float:
+    """Return the mean of all questions' scores, each of the same triplets."""
+    return fmean(fmean(of_question) for of_question in scores)
+
+
+def fits(
     net: nn.Module, support: Sequence[Triplets], recipe: Recipe, start: Params | None = None
-) -> dict[str, Tensor]:
-    """Return what `recipe` adds to the parameters of `net` on `support`, by the inner loop.
+) -> Iterator[tuple[int, dict[str, Tensor]]]:
+    """Yield what `recipe` adds to the parameters of `net` on `support`, by the inner loop.
 
-    The deltas `start` are added before the first step, and are part of what is returned.
+    That is (number of steps, deltas), after a few of its steps and at the end. The deltas `start`
+    are added before the first step, and are part of what is yielded.
 
     The deltas are rounded to float16 here and nowhere else, so that stored ones are the same.
     """
     space, loss = course(net, support, recipe, start)
-    values = adapt(
+    base = dict(net.named_parameters())
+    for steps, values in enumerate(walk(recipe, space, loss)):
+        if steps in looks(recipe.steps):
+            params = space.weights(values)
+            yield steps, {name: (params[name] - base[name].detach()).half() for name in params}
+
+
+def looks(steps: int) -> list[int]:
+    """Return after which of so many steps held-out frames are asked: the best of them is kept."""
+    return [*(n for n in (1, 3, 10, 30, 100, 300) if n < steps), steps]
+
+
+def walk(recipe: Recipe, space: Space, loss: Loss) -> Iterator[dict[str, Tensor]]:
+    """Yield the values that adapt, from the start of `space` on, step by step."""
+    return trajectory(
         loss,
         space.start,
         rates_of(recipe, space),
         recipe.steps,
         rule=RULES[recipe.rule],
         pull=recipe.pull,
+        longest=recipe.longest,
     )
-    base = dict(net.named_parameters())
-    params = space.weights(values)
-    return {name: (params[name] - base[name].detach()).half() for name in params}
 
 
 def course(

@@ -301,9 +301,10 @@ class JsonTeller:
 
 def adapted_words(scene: SceneAdaptation) -> str:
     """Say how a scene was adapted to: by itself, or with what an earlier one lent."""
-    if scene.like is None:
-        return "adapted"
-    return f"as scene {scene.like + 1}" if scene.lent else f"on from scene {scene.like + 1}"
+    if scene.like is not None and not scene.steps:
+        return f"as scene {scene.like + 1}"
+    taken = f"{scene.steps} step{'s' * (scene.steps != 1)}"
+    return f"adapted, {taken}" + ("" if scene.like is None else f" on from scene {scene.like + 1}")
 
 
 def scene_facts(scene: SceneAdaptation) -> dict[str, Any]:
