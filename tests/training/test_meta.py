@@ -46,6 +46,20 @@ def test_a_task_asks_at_two_intervals() -> None:
     assert support.phase.tolist() == [0.5, 0.5]
 
 
+def test_longer_windows_have_more_support_and_the_query_is_spread_over_them() -> None:
+    window = torch.arange(11.0)[:, None, None, None].expand(11, 3, 2, 2)
+    support, query = as_task(window, queries=3)
+    assert support.middle[:, 0, 0, 0].tolist() == [2, 4, 6, 8]
+    assert query.middle[:, 0, 0, 0].tolist() == [1, 5, 9]
+    drawn = next(tasks([[numbered_clip(11, (48, 48))]], 48, seed=1, queries=3, support=4))
+    assert drawn.support.left.shape == (4, 3, 48, 48)
+    assert drawn.query.left.shape == (3, 3, 48, 48)
+    with pytest.raises(InputError, match="13 frames"):
+        next(tasks([[numbered_clip()]], 48, 0, support=5))
+    with pytest.raises(UsageError, match="1 lessons"):
+        next(tasks([[numbered_clip()]], 48, 0, support=1))
+
+
 def test_tasks_are_windows_of_even_stride_and_the_same_for_the_same_seed() -> None:
     sources = [[numbered_clip(size=(48, 48))], [numbered_clip(5)]]  # the second is too short
     drawn = list(islice(tasks(sources, 48, seed=1), 20))
@@ -245,6 +259,23 @@ def test_any_network_learns_in_the_outer_loop(build: type, order: int) -> None:
     (rates,) = learned.rates
     assert rates.keys() == learned.params.keys()
     assert all(rate > 0 for rate in rates.values())
+
+
+def test_it_goes_on_from_rates_that_were_learned_for_the_same_steps() -> None:
+    net = VoxelFlow(filters=2)
+    recipe = MetaRecipe(subset="all", steps=1, tasks=1, rate_of_rates=1e-6, rate_per_step=True)
+    known = [{name: torch.tensor(0.01) for name, _ in net.named_parameters()}]
+
+    def rates_after(recipe: MetaRecipe) -> list[float]:
+        learned = meta_train(net, moving_tasks(side=24), recipe, rates=known)
+        return [float(rate) for of_step in learned.rates for rate in of_step.values()]
+
+    assert rates_after(recipe) == pytest.approx([0.01] * len(known[0]), rel=1e-4)
+    for other in (replace(recipe, inner_steps=2), replace(recipe, rate_per_weight=True)):
+        net_rates = meta_train(net, moving_tasks(side=24), other, rates=known).rates
+        first = other.first_inner_rate
+        assert all(torch.allclose(rate, torch.tensor(first), rtol=1e-4)
+                   for of_step in net_rates for rate in of_step.values())  # fmt: skip
 
 
 def test_orders_differ_by_what_the_step_depends_on() -> None:

@@ -26,6 +26,8 @@ from filmcli.errors import RenderError, UsageError
 from filmcli.training.tasks import Task
 from filmcli.training.watch import Report
 
+_LEAST_RATE = 2.0**-24
+
 
 @dataclass(frozen=True)
 class MetaRecipe:
@@ -44,6 +46,7 @@ class MetaRecipe:
     learning_rate: float = 3e-5
     rule: str = "adam"  # of an inner step; "sgd" goes further where a scene asks for more
     first_inner_rate: float = 3e-4
+    longest: float = math.inf  # that a step of the inner loop leads, over all parameters
     rate_of_rates: float = 0.02  # of the logarithms
     rate_per_weight: bool = False
     rate_per_step: bool = False
@@ -54,6 +57,7 @@ class MetaRecipe:
     average_decay: float = 0.99
     clip_norm: float = 1.0
     side: int = 160  # px of a task's frames
+    support: int = 2  # triplets in a task's support
     queries: int = 3  # triplets in a task's query: 1 or 3
     seed: int = 0
 
@@ -80,20 +84,22 @@ def meta_train(
     report: Report | None = None,
     keep: Callable[[Learned, int], None] | None = None,
     keep_every: int = 100,
+    rates: Rates | None = None,
 ) -> Learned:
     """Return what `recipe` learns from `tasks`, starting at the parameters of `net`.
 
-    Only the parameters that adapt are learned; the network itself is not changed. `report` hears
-    each step's mean query losses, before and after adaptation; `keep` gets what is learned and the
-    number of steps, every `keep_every` and at the end. Raises UsageError for a subset that has no
-    start of its own, RenderError if a loss stops being a number.
+    Only the parameters that adapt are learned; the network itself is not changed. It begins with
+    `rates` that were learned before, if they are for as many steps of the same parameters. `report`
+    hears each step's mean query losses, before and after adaptation; `keep` gets what is learned
+    and the number of steps, every `keep_every` and at the end. Raises UsageError for a subset that
+    has no start of its own, RenderError if a loss stops being a number.
     """
     if recipe.subset == ADAPTERS:
         why = "They begin at nothing, in every scene anew."
         raise UsageError("Low-rank adapters cannot be meta-trained.", why, "Name another subset.")
     chosen = subset(dict(net.named_parameters()), recipe.subset).start
     params = {name: p.detach().clone().requires_grad_() for name, p in chosen.items()}
-    logs = _first_logs(params, recipe)
+    logs = _first_logs(params, recipe, rates)
     optimiser = torch.optim.Adam(
         [
             {"params": list(params.values()), "lr": recipe.learning_rate},
@@ -107,9 +113,9 @@ def meta_train(
         optimiser.zero_grad()
         told = {"step": float(step + 1), "before": 0.0, "after": 0.0}
         for _ in range(recipe.tasks):
-            rates = [{name: log.exp() for name, log in of_step.items()} for of_step in logs]
+            now = [{name: log.exp() for name, log in of_step.items()} for of_step in logs]
             steps = dice.randint(1, recipe.inner_steps) if recipe.fewer_steps else None
-            before, after = outer_losses(net, params, rates, next(tasks), recipe, steps)
+            before, after = outer_losses(net, params, now, next(tasks), recipe, steps)
             loss = (after + recipe.unadapted_share * before) / recipe.tasks
             loss.backward()  # type: ignore[no-untyped-call]
             told["before"] += before.item() / recipe.tasks
@@ -153,6 +159,7 @@ def outer_losses(
         rates,
         recipe.inner_steps if steps is None else steps,
         rule=RULES[recipe.rule],
+        longest=recipe.longest,
         create_graph=recipe.order == 2,
     )
     with torch.set_grad_enabled(recipe.unadapted_share > 0):
@@ -160,18 +167,31 @@ def outer_losses(
     return before, query.loss(adapted)
 
 
-def _first_logs(params: Params, recipe: MetaRecipe) -> list[dict[str, Tensor]]:
+def _first_logs(params: Params, recipe: MetaRecipe, rates: Rates | None) -> list[dict[str, Tensor]]:
     """Return the logarithms of the rates to begin with, for each step and every one of `params`."""
-    first = math.log(recipe.first_inner_rate)
     shape_of = torch.zeros_like if recipe.rate_per_weight else lambda value: value.new_zeros(())
+    shapes = {name: shape_of(value.detach()) for name, value in params.items()}
     steps = recipe.inner_steps if recipe.rate_per_step else min(1, recipe.inner_steps)
+    if rates is None or not _are_for(rates, shapes, steps):
+        rates = [dict.fromkeys(shapes, recipe.first_inner_rate)] * steps
+    # The smallest rate that float16 holds stands for 0, of which there is no logarithm.
     return [
         {
-            name: torch.full_like(shape_of(value.detach()), first).requires_grad_()
-            for name, value in params.items()
+            name: (shape + torch.as_tensor(of_step[name]).to(shape)).clamp(min=_LEAST_RATE).log()
+            .requires_grad_()
+            for name, shape in shapes.items()
         }
-        for _ in range(steps)
-    ]
+        for of_step in rates
+    ]  # fmt: skip
+
+
+def _are_for(rates: Rates, shapes: Params, steps: int) -> bool:
+    """True if there are `rates` for so many steps of values of these `shapes`."""
+    return len(rates) == steps and all(
+        {name: torch.as_tensor(rate).shape for name, rate in of_step.items()}
+        == {name: shape.shape for name, shape in shapes.items()}
+        for of_step in rates
+    )
 
 
 def _check(told: dict[str, float]) -> None:

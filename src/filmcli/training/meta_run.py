@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from filmcli.adaptation.film import LESSONS, RULE, adaptable
+from filmcli.adaptation.film import LESSONS, LONGEST, RULE, adaptable
 from filmcli.network.weights import load, named_rates, save
 from filmcli.training.clips import Clip
 from filmcli.training.curves import draw_curves
@@ -17,23 +17,28 @@ def meta_train_film(
 ) -> None:
     """Meta-train the weights `run.initial` (by default the shipped ones) and write them.
 
-    The output holds the learned rates beside the weights. A meta-training does not resume:
-    what was written last is the weights to go on from. Raises what `meta_train` and `load` raise.
+    The output holds the learned rates beside the weights. A meta-training does not resume: what
+    was written last, weights and rates, is what to go on from. Raises what `meta_train` and `load`
+    raise.
     """
     weights = load(run.initial)
     net = adaptable(weights, run.device)
-    drawn = tasks(sources, recipe.side, recipe.seed, 0, recipe.queries)
+    drawn = tasks(sources, recipe.side, recipe.seed, 0, recipe.queries, recipe.support)
     log = f"{run.output}.log"
     watch = Watch(log, report, recipe.steps, recipe.tasks, run.report_every)
 
     def keep(learned: Learned, step: int) -> None:
         tensors = {**weights.state_dict, **learned.params, **named_rates(learned.rates)}
-        lessons = {LESSONS: f"{recipe.doubled:g} {recipe.cycle:g}", RULE: recipe.rule}
-        said = {**weights.metadata, **run.metadata, **lessons, "meta_steps": str(step)}
+        taught = {
+            LESSONS: f"{recipe.doubled:g} {recipe.cycle:g}",
+            RULE: recipe.rule,
+            LONGEST: f"{recipe.longest:g}",
+        }
+        said = {**weights.metadata, **run.metadata, **taught, "meta_steps": str(step)}
         save(run.output, weights.config, tensors, said)
         draw_curves(log, f"{run.output}.png")
 
     def hear(line: Line) -> None:
         watch.add(int(line["step"]), {name: line[name] for name in ("before", "after")})
 
-    meta_train(net, watch.waiting(drawn), recipe, hear, keep=keep, keep_every=run.save_every)
+    meta_train(net, watch.waiting(drawn), recipe, hear, keep, run.save_every, weights.rates)

@@ -1,8 +1,9 @@
-"""Tasks of the outer loop: windows of seven frames, as a slow film and the truth between.
+"""Tasks of the outer loop: windows of seven frames or more, as a slow film and the truth between.
 
-Frames 0, 2, 4, 6 are the film that the inner loop sees: the support asks for 2 and 4 at twice its
-interval. Frames 1, 3, 5 lie between, and are the query, at its own interval: that the two loops
-differ in this is what makes adaptation to the doubled gap useful (Choi et al. 2020, section 3.3).
+Of seven, frames 0, 2, 4, 6 are the film that the inner loop sees: the support asks for 2 and 4 at
+twice its interval. Frames 1, 3, 5 lie between, and are the query, at its own interval: that the two
+loops differ in this is what makes adaptation to the doubled gap useful (Choi et al. 2020, section
+3.3). Longer windows have more support, as the scenes of a film do.
 """
 
 from __future__ import annotations
@@ -20,44 +21,57 @@ from filmcli.errors import InputError, UsageError
 from filmcli.training.clips import STILL, Clip
 from filmcli.training.samples import Picture
 
-LENGTH = 7
-_MIDDLES = {1: [3], 3: [1, 3, 5]}  # of the query, by their number
+QUERIES = (1, 3)
+"""How many triplets a query may have: the window's middle, or three spread over it."""
 
 
 class Task(NamedTuple):
-    """One window: two support triplets, and query triplets at half their interval."""
+    """One window: support triplets, two or more, and query triplets at half their interval."""
 
     support: Triplets
     query: Triplets
 
 
 def tasks(
-    sources: list[list[Clip]], side: int, seed: int, first: int = 0, queries: int = 1
+    sources: list[list[Clip]],
+    side: int,
+    seed: int,
+    first: int = 0,
+    queries: int = 1,
+    support: int = 2,
 ) -> Iterator[Task]:
     """Yield endless tasks of `side` x `side` px; number `first` of a seed is always the same.
 
-    One query is the middle of the window, three are all frames between. A source counts as much
-    as another, however many clips it has. Raises InputError if no clip has seven frames of that
-    size, UsageError for another number of queries.
+    A source counts as much as another, however many clips it has. Raises UsageError for numbers
+    of `queries` or `support` triplets that there cannot be, InputError if no clip has the frames,
+    two for each of the support and three more, of that size.
     """
+    if queries not in QUERIES:
+        raise UsageError(f"A task cannot have {queries} queries.", "", "Give 1 or 3.")
+    if support < 2:
+        why = "There is no window so short."
+        raise UsageError(f"A task cannot have {support} lessons.", why, "Give 2 or more.")
+    length = 2 * support + 3
     long = [
-        fitting for clips in sources if (fitting := [clip for clip in clips if _fits(clip, side)])
+        fitting
+        for clips in sources
+        if (fitting := [clip for clip in clips if _fits(clip, length, side)])
     ]
     if not long:
-        why = f"None has {LENGTH} frames of {side} px."
+        why = f"None has {length} frames of {side} px."
         raise InputError("There is no clip to meta-train on.", why, "Give longer or larger ones.")
-    if queries not in _MIDDLES:
-        raise UsageError(f"A task cannot have {queries} queries.", "", "Give 1 or 3.")
     number = first
     while True:
         rng = np.random.default_rng((seed, number))
-        yield as_task(_window(long, side, rng), queries)
+        yield as_task(_window(long, length, side, rng), queries)
         number += 1
 
 
 def as_task(window: Tensor, queries: int) -> Task:
-    """Return the task of seven consecutive frames `(7, 3, H, W)`."""
-    return Task(_triplets(window, [2, 4], 2), _triplets(window, _MIDDLES[queries], 1))
+    """Return the task of consecutive frames `(F, 3, H, W)`, F odd and at least 7."""
+    middles, between = range(2, len(window) - 2, 2), range(1, len(window), 2)
+    asked = [between[(2 * n + 1) * len(between) // (2 * queries)] for n in range(queries)]
+    return Task(_triplets(window, list(middles), 2), _triplets(window, asked, 1))
 
 
 def _triplets(window: Tensor, middles: list[int], gap: int) -> Triplets:
@@ -65,17 +79,17 @@ def _triplets(window: Tensor, middles: list[int], gap: int) -> Triplets:
     return Triplets(left, middle, right, torch.full((len(middles),), 0.5))
 
 
-def _fits(clip: Clip, side: int) -> bool:
-    return len(clip.frames) >= LENGTH and min(clip.size) >= side
+def _fits(clip: Clip, length: int, side: int) -> bool:
+    return len(clip.frames) >= length and min(clip.size) >= side
 
 
-def _window(sources: list[list[Clip]], side: int, rng: np.random.Generator) -> Tensor:
-    """Return seven frames `(7, 3, side, side)` with motion in them, cropped, mirrored, turned."""
+def _window(sources: list[list[Clip]], length: int, side: int, rng: np.random.Generator) -> Tensor:
+    """Return frames `(length, 3, side, side)` with motion, cropped, mirrored, turned."""
     for _ in range(20):
         clips = sources[rng.integers(len(sources))]
         clip = clips[rng.integers(len(clips))]
-        stride = int(rng.integers(1, 1 + min(2, (len(clip.frames) - 1) // (LENGTH - 1))))
-        reach = stride * (LENGTH - 1)
+        stride = int(rng.integers(1, 1 + min(2, (len(clip.frames) - 1) // (length - 1))))
+        reach = stride * (length - 1)
         start = int(rng.integers(len(clip.frames) - reach))
         if clip.change[start : start + reach].mean() * stride > STILL:
             break
