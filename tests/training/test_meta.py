@@ -199,7 +199,7 @@ def test_learned_rates_are_walked_by_from_the_file(per_weight: bool, tmp_path: P
     found = recipe_of(weights, 2)
     assert found.rates == weights.rates
     assert len(weights.rates) == 2
-    ((_, deltas),) = fits(adaptable(weights), [next(moving_tasks(64)).support], found)
+    *_, (_, deltas) = fits(adaptable(weights), [next(moving_tasks(64)).support], found)
     walked = weights.rates[0][name] + weights.rates[1][name]
     # the three channels of the residual: down by both steps' rates
     expected = -walked.expand(13)[RESIDUAL]
