@@ -73,7 +73,7 @@ SIZES: Mapping[str, Size] = MappingProxyType(
     }
 )
 
-_RATES = (3e-5, 1e-4, 3e-4, 1e-3, 3e-3)
+_RATES = (1e-4, 3e-4, 1e-3)
 # Low-rank factors begin at zero and multiply: they need longer steps than weights.
 _OF_SUBSET = {"fusion": 3e-4, "heads": 3e-4, "late": 1e-4, "all": 1e-4, "adapters": 1e-3}
 
@@ -82,16 +82,16 @@ GROUPS: Mapping[str, Sequence[Course]] = MappingProxyType(
         "steps": (
             Course(),
             Course(weights="meta", rate=None),
-            Course(rule="sgd", rate=0.03),
-            Course(weights="meta"),
             Course(weights="re-trained"),
+            Course(weights="meta", counts=SWEEP),
+            Course(rule="sgd", rate=0.03, counts=SWEEP),
         ),
         "lessons": (
-            Course(questions="doubled"),
-            Course(questions="both"),
-            Course(weights="meta", rate=None, questions="doubled"),
-            Course(weights="meta", rate=None, questions="cycle"),
-            Course(weights="meta", rate=None, questions="both"),
+            *(Course(questions=asked, counts=SWEEP) for asked in ("doubled", "both")),
+            *(
+                Course(weights="meta", rate=None, questions=asked, counts=SWEEP)
+                for asked in ("doubled", "both")
+            ),
         ),
         "limit": (
             Course(questions=TRUTH, counts=SWEEP),
