@@ -48,7 +48,7 @@ def test_a_film_gets_its_table_and_its_file(tmp_path: Path, weights: str) -> Non
     assert lines[0] == "in.mp4"
     assert lines[2].split()[:2] == ["1", "12"]
     assert lines[2].count("->") == 1
-    assert lines[2].endswith("adapted")
+    assert lines[2].endswith(("adapted, 1 step", "adapted, 2 steps"))
     assert lines[3].startswith("1 of 1 scene adapted")
     assert sorted(os.listdir(tmp_path)) == ["in.adapted.safetensors", "in.mp4"]
     # the same again is known already; other steps are not
@@ -90,8 +90,8 @@ def test_a_scene_that_returns_is_told_of_with_its_first(tmp_path: Path, weights:
     assert done.returncode == 0, done.stderr
     told = [line.split()[4:] for line in done.stdout.splitlines()[2:5]]
     kinds = [" ".join(words).lstrip("0123456789. ") for words in told]
-    assert kinds[:2] == ["adapted", "adapted"]
-    assert kinds[2] in ("on from scene 1", "as scene 1")
+    assert kinds[:2] == ["adapted, 1 step"] * 2
+    assert kinds[2] in ("adapted, 1 step on from scene 1", "as scene 1")
 
 
 def test_without_any_film_a_built_in_one_is_taken(tmp_path: Path, weights: str) -> None:
