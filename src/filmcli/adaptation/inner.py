@@ -67,32 +67,14 @@ def adapt(
     pull: float = 0.0,
     longest: float = math.inf,
     create_graph: bool = False,
-) -> dict[str, Tensor]:
-    """Return the parameters after `steps` steps down `loss` from `start`, which is left as it is.
+) -> Iterator[dict[str, Tensor]]:
+    """Yield the parameters at `start`, which is left as it is, and after each of `steps` steps.
 
     `pull` in [0, 1] is the share of the way back to `start` that every step goes, beside the
     gradient, which leads no further than `longest`, the length over all parameters. A parameter
     that the loss does not depend on stays. Raises ValueError if steps are asked for and there are
     no rates.
     """
-    *_, last = trajectory(
-        loss, start, rates, steps, rule=rule, pull=pull, longest=longest, create_graph=create_graph
-    )
-    return last
-
-
-def trajectory(
-    loss: Loss,
-    start: Params,
-    rates: Rates,
-    steps: int,
-    *,
-    rule: Rule = adam,
-    pull: float = 0.0,
-    longest: float = math.inf,
-    create_graph: bool = False,
-) -> Iterator[dict[str, Tensor]]:
-    """Yield the parameters at `start` and after each step of what `adapt` does."""
     if steps and not rates:
         raise ValueError("there is no rate to step with")
     params = dict(start)

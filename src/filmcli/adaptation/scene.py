@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from filmcli.adaptation.gate import DIVERGED, Scores, verdict
-from filmcli.adaptation.inner import RULES, Loss, Params, Rates, trajectory
+from filmcli.adaptation.inner import RULES, Loss, Params, Rates, adapt
 from filmcli.adaptation.lessons import Exam, Lesson, Questions, Triplets
 from filmcli.adaptation.subsets import Space, subset
 from filmcli.adaptation.support import SMALLEST_CROP_PX, choose, gather, stack
@@ -216,7 +216,7 @@ def looks(steps: int) -> list[int]:
 
 def walk(recipe: Recipe, space: Space, loss: Loss) -> Iterator[dict[str, Tensor]]:
     """Yield the values that adapt, from the start of `space` on, step by step."""
-    return trajectory(
+    return adapt(
         loss,
         space.start,
         rates_of(recipe, space),

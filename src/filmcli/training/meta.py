@@ -153,7 +153,7 @@ def outer_losses(
         loss = query.loss(params)
         return loss.detach(), loss
     lesson = Lesson(net, task.support, Questions(recipe.doubled, recipe.cycle), list(params))
-    adapted = adapt(
+    *_, adapted = adapt(
         lambda values, _: lesson.loss(values),
         params,
         rates,
