@@ -36,8 +36,10 @@ def verdict(before: Scores, after: Scores, margin_db: float, errors: float) -> s
         for scores in zip(after, before, strict=True)
     ]
     mean, error = mean_and_error([fmean(of_triplet) for of_triplet in zip(*gains, strict=True)])
-    gained = mean >= margin_db and mean > errors * error
-    return "" if gained and min(map(fmean, gains)) >= 0 else "no gain on held-out frames"
+    if mean < margin_db:
+        return "no gain on held-out frames"
+    sure = mean > errors * error and min(map(fmean, gains)) >= 0
+    return "" if sure else "no sure gain on held-out frames"
 
 
 def mean_and_error(gains: Sequence[float]) -> tuple[float, float]:
