@@ -134,6 +134,21 @@ def test_crops_are_of_a_third_of_the_picture_at_most(
         assert found.margin == margin
 
 
+def test_lessons_lie_where_it_moves_and_half_of_what_judges_them_anywhere() -> None:
+    def small(i: int) -> Tensor:
+        """Only a small part of a large picture moves."""
+        frame = torch.zeros(1, 3, 512, 512)
+        frame[..., 240:272, 220 + 3 * i : 252 + 3 * i] = 1.0
+        return frame
+
+    def moves(found: list[Triplets]) -> bool:
+        return bool((found[0].right - found[0].left).any())
+
+    drawn = [gather(Choice([5], [8]), small, TIMES, 64, seed) for seed in range(60)]
+    assert all(moves(support) for support, _ in drawn)
+    assert 18 <= sum(moves(held_out) for _, held_out in drawn) <= 45
+
+
 def test_crops_are_the_same_for_the_same_seed() -> None:
     first, again = (taught([4, 8], moving, seed=7) for _ in range(2))
     for one, other in zip(first, again, strict=True):

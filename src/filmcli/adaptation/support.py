@@ -89,7 +89,8 @@ def gather(
 
     `frame_at(i)` is frame i as RGB `(1, 3, H, W)`, asked for once each, in rising order; at most
     three are held. Crops have sides of `crop_px`, in small films of a third of the picture's, so
-    that adapting to them costs no more pictures; their place is drawn by `seed` and the index.
+    that adapting to them costs no more pictures; their place is drawn by `seed` and the index, of
+    lessons where it moves, of held-out ones half of the time anywhere.
     """
     found: dict[int, Triplets] = {}
     held: dict[int, Tensor] = {}
@@ -101,7 +102,11 @@ def gather(
             rng = np.random.default_rng((seed, middle))
             height, width = left.shape[-2:]
             side = max(SMALLEST_CROP_PX, min(crop_px, math.isqrt(height * width) // 48 * 16))
-            rows, columns = _place((right - left).abs(), side, rng)
+            change = (right - left).abs()
+            if middle in choice.held_out:
+                # What judges the lessons stands for what does not move, too: by halves.
+                change = change + change.mean()
+            rows, columns = _place(change, side, rng)
             found[middle] = Triplets(
                 left[..., rows, columns].clone(),
                 here[..., rows, columns].clone(),
