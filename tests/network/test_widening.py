@@ -33,8 +33,9 @@ def test_the_wider_network_makes_the_same_picture() -> None:
     known = weights.load("film-xs").state_dict
     wide = network("film-s", widened(known, NARROW, WIDE))
     expected = made(network("film-xs", known))
-    # Cosines see the fresh features; nothing else does.
-    assert (made(wide) - expected).abs().max() < 2e-3
+    # Cosines see the fresh features, nothing else does; by how much depends on the weights that
+    # ship (0.0020 and 0.0023 with two sets of them). A level of 8 bits is 0.0039.
+    assert (made(wide) - expected).abs().max() < 0.0039
     assert (expected - made(Film(NARROW))).abs().max() > 0.1  # which could not be by chance
 
 
