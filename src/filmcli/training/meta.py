@@ -26,8 +26,6 @@ from filmcli.errors import RenderError, UsageError
 from filmcli.training.tasks import Task
 from filmcli.training.watch import Report
 
-_LEAST_RATE = 2.0**-24
-
 
 @dataclass(frozen=True)
 class MetaRecipe:
@@ -174,15 +172,13 @@ def _first_logs(params: Params, recipe: MetaRecipe, rates: Rates | None) -> list
     steps = recipe.inner_steps if recipe.rate_per_step else min(1, recipe.inner_steps)
     if rates is None or not _are_for(rates, shapes, steps):
         rates = [dict.fromkeys(shapes, recipe.first_inner_rate)] * steps
-    # The smallest rate that float16 holds stands for 0, of which there is no logarithm.
     return [
         {
-            name: (shape + torch.as_tensor(of_step[name]).to(shape)).clamp(min=_LEAST_RATE).log()
-            .requires_grad_()
+            name: (shape + torch.as_tensor(of_step[name]).to(shape)).log().requires_grad_()
             for name, shape in shapes.items()
         }
         for of_step in rates
-    ]  # fmt: skip
+    ]
 
 
 def _are_for(rates: Rates, shapes: Params, steps: int) -> bool:

@@ -23,7 +23,7 @@ def meta_train_film(
     """
     weights = load(run.initial)
     net = adaptable(weights, run.device)
-    drawn = tasks(sources, recipe.side, recipe.seed, 0, recipe.queries, recipe.support)
+    drawn = tasks(sources, recipe.side, recipe.seed, queries=recipe.queries, support=recipe.support)
     log = f"{run.output}.log"
     watch = Watch(log, report, recipe.steps, recipe.tasks, run.report_every)
 
@@ -41,4 +41,12 @@ def meta_train_film(
     def hear(line: Line) -> None:
         watch.add(int(line["step"]), {name: line[name] for name in ("before", "after")})
 
-    meta_train(net, watch.waiting(drawn), recipe, hear, keep, run.save_every, weights.rates)
+    meta_train(
+        net,
+        watch.waiting(drawn),
+        recipe,
+        hear,
+        keep=keep,
+        keep_every=run.save_every,
+        rates=weights.rates,
+    )
