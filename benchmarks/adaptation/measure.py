@@ -25,6 +25,7 @@ from filmcli.adaptation.scene import (
     adapting,
     applied,
     course,
+    deltas_of,
     lessons_of,
     looks,
     walk,
@@ -180,13 +181,11 @@ def _trajectory(
 ) -> Iterator[tuple[int, dict[str, Tensor], float]]:
     """Adapt once, to the largest of `counts`; yield (steps, deltas, seconds) of each."""
     space, loss = course(model.net, support, recipe)
-    base = space.weights(space.start)
     spent, started = 0.0, time.process_time()
     for step, values in enumerate(walk(recipe, space, loss)):
         spent += time.process_time() - started
         if step in counts:
-            params = space.weights(values)
-            yield step, {k: (params[k] - base[k]).half() for k in params}, spent
+            yield step, deltas_of(model.net, space, values), spent
         started = time.process_time()
 
 

@@ -198,15 +198,21 @@ def fits(
 
     That is (number of steps, deltas), after a few of its steps and at the end. The deltas `start`
     are added before the first step, and are part of what is yielded.
-
-    The deltas are rounded to float16 here and nowhere else, so that stored ones are the same.
     """
     space, loss = course(net, support, recipe, start)
-    base = dict(net.named_parameters())
     for steps, values in enumerate(walk(recipe, space, loss)):
         if steps in looks(recipe.steps):
-            params = space.weights(values)
-            yield steps, {name: (params[name] - base[name].detach()).half() for name in params}
+            yield steps, deltas_of(net, space, values)
+
+
+def deltas_of(net: nn.Module, space: Space, values: Params) -> dict[str, Tensor]:
+    """Return what `values` add to the parameters of `net`.
+
+    They are rounded to float16 here and nowhere else, so that stored ones are the same.
+    """
+    base = dict(net.named_parameters())
+    params = space.weights(values)
+    return {name: (params[name] - base[name].detach()).half() for name in params}
 
 
 def looks(steps: int) -> list[int]:
