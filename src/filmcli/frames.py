@@ -87,6 +87,16 @@ class Frame(NamedTuple):
     planes: Planes
 
 
+class Neighbour(NamedTuple):
+    """The frame before the left one of an interval or after the right one.
+
+    `distance` is how far it is from that one, the time from left to right being 1.
+    """
+
+    planes: Planes
+    distance: Fraction
+
+
 @dataclass(frozen=True)
 class Color:
     """Colour tags in ffmpeg's names; None where the file does not say.

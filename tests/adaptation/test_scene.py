@@ -154,7 +154,9 @@ def test_other_parts_of_the_network_adapt_too(subset: str) -> None:
     net = Film(CONFIGS["film-xs"]).requires_grad_(False)
     nn.init.constant_(net.fuse.output_conv.bias[RESIDUAL].data, 0.03)
     nn.init.normal_(net.fuse.output_conv.weight, std=0.01)
-    recipe = Recipe(learning_rate=3e-4, crop_px=64, subset=subset, questions=Questions(1, 0))
+    recipe = Recipe(
+        rule="sgd", learning_rate=0.01, crop_px=64, subset=subset, questions=Questions(1, 0)
+    )
     result = adapt_scene(net, scene(), fading, recipe)
     assert result.before is not None
     assert result.after is not None

@@ -128,7 +128,10 @@ def test_other_parameters_change_the_picture_but_not_the_network() -> None:
 
 def test_every_parameter_gets_a_gradient() -> None:
     net = lively(CONFIGS["film-xs"])
-    made = net(textured(1, 64, 64, 1), textured(1, 64, 64, 2), torch.tensor([0.4]))
+    before, left, right, after = (net.features(textured(1, 64, 64, seed)) for seed in range(4))
+    outwards = net.flows(before, left).backward, net.flows(right, after).forward
+    flows = net.bend(net.flows(left, right), *((flow, 1.0) for flow in outwards))
+    made = net.fuse(left, right, flows, torch.tensor([0.4]))
     made.pow(2).sum().backward()
     for name, parameter in net.named_parameters():
         assert parameter.grad is not None and parameter.grad.abs().sum() > 0, name

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
-from filmcli.network.flow import FlowEstimator
+from filmcli.network.flow import FlowEstimator, FlowPyramids, bent, second_differences
 
 
 def estimator(residuals: dict[str, tuple[float, float]]) -> FlowEstimator:
@@ -67,3 +68,20 @@ def test_a_predictor_with_reach_is_told_where_its_features_went() -> None:
     end = [start[0], torch.roll(start[1], 1, dims=3)]
     assert torch.allclose(made(start, end)[1][0, 0, :, :-1], torch.ones(8, 7), atol=1e-4)
     assert made(start, start)[1][0, 0, :, :-1].mean() < 0.99
+
+
+@pytest.mark.parametrize("distance", [1.0, 0.5, 1.75])
+def test_the_bend_of_even_acceleration_is_that_acceleration(distance: float) -> None:
+    def place(t: float) -> float:
+        return 3 * t + 5 * t * t / 2
+
+    inwards, outwards = (torch.full((1, 2, 4, 4), place(t)) for t in (1.0, -distance))
+    (bend,) = second_differences([inwards], [outwards], distance)
+    assert torch.allclose(bend, torch.full((1, 2, 4, 4), 5.0), atol=1e-4)
+
+
+def test_an_end_without_a_frame_beyond_bends_as_the_other_does() -> None:
+    flows = FlowPyramids([torch.zeros(1, 2, 4, 4)], [torch.zeros(1, 2, 4, 4)])
+    bend = [torch.ones(1, 2, 4, 4)]
+    assert bent(flows, None, None).bends is None
+    assert bent(flows, bend, None).bends == bent(flows, None, bend).bends == (bend, bend)

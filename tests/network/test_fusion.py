@@ -11,9 +11,9 @@ from filmcli.network.flow import FlowPyramids
 from filmcli.network.fusion import Fusion, Head, laid_over
 
 
-def two_levels(head: Head = "rgb", phase_plane: bool = False) -> Fusion:
+def two_levels(head: Head = "rgb", phase_plane: bool = False, bends: bool = False) -> Fusion:
     """A decoder of two levels that passes the coarse picture's red through its 2x2 taps."""
-    fusion = Fusion([1, 1], [1], head, phase_plane)
+    fusion = Fusion([1, 1], [1], head, phase_plane, bends)
     with torch.no_grad():
         for parameter in fusion.parameters():
             parameter.zero_()
@@ -90,9 +90,9 @@ def test_blend_head_starts_as_a_blend_by_phase(phase: float) -> None:
     assert torch.allclose(made, expected, atol=1e-5)
 
 
-def biased(values: dict[int, float]) -> Fusion:
+def biased(values: dict[int, float], bends: bool = False) -> Fusion:
     """A fresh "blend" head whose decoder answers constants, by output channel."""
-    fusion = two_levels("blend")
+    fusion = two_levels("blend", bends=bends)
     with torch.no_grad():
         fusion.get_parameter("output_conv.weight").zero_()
         for channel, value in values.items():
@@ -140,6 +140,47 @@ def test_each_neighbour_is_fetched_by_both_flows() -> None:
     assert made.shares[0, :, 8, 8].tolist() == pytest.approx(shares)
     mixture = sum(share * value for share, value in zip(shares, at, strict=True))
     assert made.frame[0, 0, 8, 8].item() == pytest.approx(mixture)
+
+
+def place(t: float) -> float:
+    """Where something is at `t`: at 0 at first, on a cubic's way."""
+    return 3 * t + 2 * t * t - t**3
+
+
+def on_a_cubic(levels: int = 2) -> FlowPyramids:
+    """Flows of something that is at `place(t)`, in px of the finest of `levels`."""
+
+    def plane(value: float, level: int) -> Tensor:
+        return torch.tensor([value / 2**level, 0.0])[None, :, None, None].expand(1, 2, 16, 16)
+
+    def pyramid(value: float) -> list[Tensor]:
+        return [plane(value, level)[..., : 16 >> level, : 16 >> level] for level in range(levels)]
+
+    step = place(1)
+    at_left, at_right = step + place(-1), place(2) - 2 * step
+    return FlowPyramids(pyramid(step), pyramid(-step), (pyramid(at_left), pyramid(at_right)))
+
+
+@pytest.mark.parametrize("t", [0.25, 0.5, 0.8])
+@pytest.mark.parametrize("bends", [False, True])
+def test_motion_that_bends_is_followed_on_the_cubic(t: float, bends: bool) -> None:
+    left, right, _ = ramps()
+    right.images[0] = left.images[0]  # what is fetched is the column, in px
+    made = biased({}, bends).synthesize(left, right, on_a_cubic(), torch.tensor([t]))
+    to_left, to_right = -place(t), place(1) - place(t)
+    at = [candidate[0, 0, 8, 8].item() - 8 for candidate in made.candidates]
+    assert at == pytest.approx([to_left, to_right, to_left, to_right, 0], abs=1e-5)
+
+
+@pytest.mark.parametrize(("answer", "times"), [(0.0, 1), (-9.0, 0), (9.0, 2)])
+def test_the_decoder_says_how_far_the_first_flows_bend(answer: float, times: int) -> None:
+    left, right, _ = ramps()
+    right.images[0] = left.images[0]
+    made = biased({13: answer}, bends=True).synthesize(left, right, on_a_cubic(), HALF)
+    line = place(1) / 2
+    at = [candidate[0, 0, 8, 8].item() - 8 for candidate in made.candidates]
+    assert at[0] == pytest.approx(-line + times * (line - place(0.5)), abs=1e-5)
+    assert at[2] == pytest.approx(-place(0.5), abs=1e-5)
 
 
 @pytest.mark.parametrize("head", ["rgb", "blend"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from itertools import pairwise
 
@@ -14,12 +14,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from filmcli.errors import MachineError, RenderError, UsageError
-from filmcli.frames import Color, Layout, Planes
+from filmcli.frames import Color, Layout, Neighbour, Planes
 from filmcli.network import machine
 from filmcli.network.color import download, from_rgb, to_rgb, upload
 from filmcli.network.film import CONFIGS, Film
 from filmcli.network.interpolator import Interpolator
-from filmcli.network.weights import Weights
+from filmcli.network.weights import Weights, load
 
 CPU = torch.device("cpu")
 HALF = Fraction(1, 2)
@@ -111,9 +111,9 @@ def test_alpha_is_mixed_as_the_colour_is_and_what_is_opaque_stays_so(tile: int |
         assert (made[3] == code).all()
 
 
-def test_features_of_a_frame_and_flows_of_an_interval_are_computed_once(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The network's stages, in the order of their calls."""
     calls: list[str] = []
 
     def counted(name: str) -> Callable[..., object]:
@@ -127,12 +127,56 @@ def test_features_of_a_frame_and_flows_of_an_interval_are_computed_once(
 
     for name in ("features", "flows"):
         monkeypatch.setattr(Film, name, counted(name))
-    frames = [noise(GRAY, 32, 32, seed) for seed in range(4)]
+    return calls
+
+
+@pytest.mark.parametrize("is_bent", [False, True])
+def test_features_of_a_frame_and_flows_of_an_interval_are_computed_once(
+    calls: list[str], is_bent: bool
+) -> None:
+    frames = [noise(GRAY, 32, 32, seed) for seed in range(5)]
+    around = [None, *(Neighbour(planes, Fraction(1)) for planes in frames), None]
     doorway = Interpolator(weights(still=False), GRAY, Color(), 32, 32, device="cpu")
-    for left, right in pairwise(frames):
-        doorway.between(left, right, [Fraction(1, 4), HALF, Fraction(3, 4)])
-    assert calls.count("features") == 4
-    assert calls.count("flows") == 3
+    for index, (left, right) in enumerate(pairwise(frames)):
+        before, after = (around[index], around[index + 3]) if is_bent else (None, None)
+        phases = [Fraction(1, 4), HALF, Fraction(3, 4)]
+        doorway.between(left, right, phases, before=before, after=after)
+    assert calls.count("features") == 5
+    assert calls.count("flows") == 4
+
+
+def slid(places: Sequence[float], width: int) -> list[Planes]:
+    """A waving grey texture that stands at `places`, px to the right."""
+    columns = np.arange(width)[None] + np.zeros((64, 1))
+    rows = np.arange(64)[:, None]
+    return [
+        (
+            (
+                32000
+                + 12000 * np.sin((columns - place) / 3)
+                + 9000 * np.cos((columns - place) / 7 + rows / 5)
+            ).astype(np.uint16),
+        )
+        for place in places
+    ]
+
+
+@pytest.mark.parametrize("tile", [None, 192])
+def test_frames_around_tell_how_the_motion_bends(tile: int | None) -> None:
+    layout, width = Layout("gray16le", "gray", 16), 260
+    speeding = [2 * t * t for t in (-1, 0, 0.5, 1, 2)]
+    first, left, truth, right, last = slid(speeding, width)
+    doorway = Interpolator(load(), layout, Color(), width, 64, device="cpu", tile=tile)
+
+    def error(before: Neighbour | None, after: Neighbour | None) -> float:
+        ((made,),) = doorway.between(left, right, [HALF], before=before, after=after)
+        inside = slice(16, -16)
+        return float(np.abs(made.astype(float) - truth[0])[:, inside].mean())
+
+    before, after = Neighbour(first, Fraction(1)), Neighbour(last, Fraction(1))
+    assert error(before, after) < 0.4 * error(None, None)
+    assert error(before, None) < 0.6 * error(None, None)
+    assert error(None, after) < 0.6 * error(None, None)
 
 
 def test_params_stand_in_for_one_call_only() -> None:
@@ -168,7 +212,7 @@ def test_recursion_goes_by_the_midpoint() -> None:
 
 def test_gradients_are_off_inside_and_as_before_outside() -> None:
     doorway = Interpolator(weights(still=False), GRAY, Color(), 32, 32, device="cpu")
-    tuned = {"fuse.output_conv.bias": torch.zeros(13, requires_grad=True)}
+    tuned = {"fuse.output_conv.bias": torch.zeros(14, requires_grad=True)}
     doorway.between(noise(GRAY, 32, 32, 1), noise(GRAY, 32, 32, 2), [HALF], tuned)
     assert torch.is_grad_enabled()
     assert tuned["fuse.output_conv.bias"].grad is None

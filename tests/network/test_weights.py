@@ -186,7 +186,7 @@ def test_first_wrong_name_or_shape_is_told(tmp_path: Path, state: State) -> None
     path = tmp_path / "w.safetensors"
     bias = "fuse.output_conv.bias"
     cases: list[tuple[State, str]] = [
-        ({**state, bias: torch.zeros(3)}, "'fuse.output_conv.bias' is (3,) where (13,) is wanted."),
+        ({**state, bias: torch.zeros(3)}, "'fuse.output_conv.bias' is (3,) where (14,) is wanted."),
         ({n: t for n, t in state.items() if n != bias}, "'fuse.output_conv.bias' is missing."),
         ({**state, "extra": torch.zeros(1)}, "'extra' has no place in it."),
     ]

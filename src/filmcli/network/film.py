@@ -11,6 +11,7 @@ source frame alone, `flows` on an interval, `fuse` on a phase inside it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from filmcli.network.features import FeatureExtractor, FramePyramids
-from filmcli.network.flow import FlowEstimator, FlowPyramids
+from filmcli.network.flow import FlowEstimator, FlowPyramids, bent, second_differences
 from filmcli.network.fusion import Fusion, Head, Synthesis
 from filmcli.network.pyramids import image_pyramid
 
@@ -34,7 +35,8 @@ class FilmConfig:
     `coarsest_px`, if set, leaves out coarse pyramid levels whose short side would be
     smaller; the coarse levels share one predictor, so the depth is free. With 4 rather
     than 8, a pan of 53 px at 480 lines is still found (24.9 dB for 19.2). `flow_reaches` are
-    how far, in px of a level, its flow predictor is given correlations; 0 is not at all.
+    how far, in px of a level, its flow predictor is given correlations; 0 is not at all. With
+    `bends`, things move on a curve through four frames where four are known, not on a line.
     """
 
     name: str
@@ -49,6 +51,7 @@ class FilmConfig:
     head: Head = "rgb"
     phase_plane: bool = False
     coarsest_px: int | None = None
+    bends: bool = False
 
     def feature_channels(self, level: int) -> int:
         """Return the width of feature level `level`."""
@@ -76,6 +79,7 @@ CONFIGS: dict[str, FilmConfig] = {
         head="blend",
         phase_plane=True,
         coarsest_px=4,
+        bends=True,
     ),
     "film-xs": FilmConfig(
         "film-xs",
@@ -85,8 +89,14 @@ CONFIGS: dict[str, FilmConfig] = {
         head="blend",
         phase_plane=True,
         coarsest_px=4,
+        bends=True,
     ),
 }
+
+
+Outwards = tuple[Sequence[Tensor], float]
+"""The flow pyramid from left into the frame before it, or from right into the one after, and how
+far that frame is, in intervals."""
 
 
 class Film(nn.Module):
@@ -110,6 +120,7 @@ class Film(nn.Module):
             [config.filters << min(i, specialised) for i in range(config.fusion_levels - 1)],
             config.head,
             config.phase_plane,
+            config.bends,
         )
 
     def features(self, frame: Tensor) -> FramePyramids:
@@ -124,6 +135,16 @@ class Film(nn.Module):
         end = [torch.cat(pair) for pair in zip(right.features, left.features, strict=True)]
         both = [flow.chunk(2) for flow in self.predict_flow(start, end)]
         return FlowPyramids([flow[0] for flow in both], [flow[1] for flow in both])
+
+    def bend(
+        self, flows: FlowPyramids, before: Outwards | None = None, after: Outwards | None = None
+    ) -> FlowPyramids:
+        """Return `flows` with how their motion bends, as the frames around the interval tell."""
+        ends = (flows.forward, before), (flows.backward, after)
+        return bent(
+            flows,
+            *(second_differences(inwards, *outer) if outer else None for inwards, outer in ends),
+        )
 
     def forward(self, left: Tensor, right: Tensor, phase: Tensor) -> Tensor:
         """Return the frame at `phase` `(B,)` between `left` and `right` `(B, 3, H, W)`."""

@@ -1,4 +1,9 @@
-"""Flow estimator: residual flows from coarse to fine, one predictor shared by the coarse levels."""
+"""Flow estimator: residual flows from coarse to fine, one predictor shared by the coarse levels.
+
+Two frames tell where things go, not how they get there. Two more, the one before and the one
+after, tell how the motion bends in between (Xu et al., "Quadratic Video Interpolation", NeurIPS
+2019): their flows are those of the neighbouring intervals, and cost nothing in a film.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +20,37 @@ from filmcli.network.pyramids import resize_like, warp
 
 
 class FlowPyramids(NamedTuple):
-    """Both flows of an interval at every level, finest first, float32 `(B, 2, H >> i, W >> i)`."""
+    """Both flows of an interval at every level, finest first, float32 `(B, 2, H >> i, W >> i)`.
+
+    `bends`, if known, are by how much faster things get from one interval to the next, in px an
+    interval: at left on its grid, and at right on its own.
+    """
 
     forward: list[Tensor]  # on left's grid, into right
     backward: list[Tensor]  # on right's grid, into left
+    bends: tuple[list[Tensor], list[Tensor]] | None = None
+
+
+def second_differences(
+    inwards: Sequence[Tensor], outwards: Sequence[Tensor], distance: float = 1.0
+) -> list[Tensor]:
+    """Return the bend at a frame by its flows into the interval and out of it, `distance` long.
+
+    All are pyramids on the frame's grid; the interval itself is 1 long.
+    """
+    scale = 2 / (1 + distance)
+    return [
+        scale * (inward + outward / distance)
+        for inward, outward in zip(inwards, outwards, strict=True)
+    ]
+
+
+def bent(
+    flows: FlowPyramids, at_left: list[Tensor] | None, at_right: list[Tensor] | None
+) -> FlowPyramids:
+    """Return `flows` with their bends; where one end's is not known, the other's stands for it."""
+    left, right = at_left or at_right, at_right or at_left
+    return flows._replace(bends=(left, right)) if left and right else flows
 
 
 class ResidualPredictor(nn.Module):

@@ -21,10 +21,11 @@ Head = Literal["rgb", "blend"]
 _GAIN = 10.0
 
 _CANDIDATES = 5
+_BEND_PLANES = 3
 RESIDUAL = slice(_CANDIDATES, _CANDIDATES + 3)
 """Where the residual stands among the channels of the "blend" head's `output_conv`."""
 
-_BLEND_CHANNELS = _CANDIDATES + 3 + 4 + 1  # logits, residual, corrections of two flows, sharpness
+_PARTS = _CANDIDATES, 3, 4, 1  # logits, residual, corrections of two flows, sharpness
 _STILL_SHARE = 0.01  # of a fresh network
 _DIFFERENCES = 5
 _EQUAL_LEVELS = 3.0, 6.0  # certainly, no longer
@@ -56,6 +57,7 @@ class _Level(NamedTuple):
 
     images: Tensor  # (2 B, 3, H, W), left's, then right's
     motions: tuple[Tensor, Tensor]  # (2 B, 2, H, W), each for `images`
+    bend: Tensor | None  # (B, 2, H, W), which is in the motions already
     pictures: list[Tensor]  # (B, 3, H, W), left and right by the first motions, then by the second
     seen: list[Tensor]  # by the decoder, in the order of its weights
 
@@ -70,18 +72,27 @@ class Fusion(nn.Module):
     stand, for what is laid over a moving picture. The decoder, which sees them all, corrects the
     first flow of each neighbour, and says how much of the sharpness that warping took is given
     back: all where a film is clean, none where that would be noise. A fresh network mixes by the
-    phase alone, corrects nothing and gives nothing back.
+    phase alone, corrects nothing and gives nothing back. With `bends`, the decoder sees how the
+    motion bends, and how sure that is, and says how far the first flows follow it: a fresh one,
+    all the way.
     """
 
     def __init__(
-        self, feature_channels: Sequence[int], widths: Sequence[int], head: Head, phase_plane: bool
+        self,
+        feature_channels: Sequence[int],
+        widths: Sequence[int],
+        head: Head,
+        phase_plane: bool,
+        bends: bool = False,
     ) -> None:
         super().__init__()
         self.head = head
         self.phase_plane = phase_plane
+        self.bends = bends
         # Both sides' picture, features and flow, the phase as a constant plane, and for "blend"
-        # the pictures of two more candidates and how far all of them differ.
+        # the pictures of two more candidates and how far all of them differ, and the bend.
         more = int(phase_plane) + (6 + _DIFFERENCES if head == "blend" else 0)
+        more += _BEND_PLANES if bends else 0
         channels = [2 * (3 + width + 2) + more for width in feature_channels]
         self.convs = nn.ModuleList()
         below = channels[-1]
@@ -91,7 +102,9 @@ class Fusion(nn.Module):
                 nn.ModuleList([expand, conv(aligned + width, width, 3), conv(width, width, 3)])
             )
             below = width
-        self.output_conv = nn.Conv2d(below, 3 if head == "rgb" else _BLEND_CHANNELS, 1)
+        # Of a motion that bends, besides, how far it is followed.
+        self._parts = [*_PARTS, 1] if bends else [*_PARTS]
+        self.output_conv = nn.Conv2d(below, 3 if head == "rgb" else sum(self._parts), 1)
         if head == "rgb":
             nn.init.xavier_uniform_(self.output_conv.weight)
         else:
@@ -121,9 +134,12 @@ class Fusion(nn.Module):
         else:
             # Plane by plane: a channel alone is then fast to take.
             out = out.contiguous().float()
-            parts = torch.split(out, [_CANDIDATES, 3, 4, 1], dim=1)
-            logits, residual, corrections, sharpness = parts
+            logits, residual, corrections, sharpness, *follows = torch.split(out, self._parts, 1)
             first = first + _GAIN * torch.cat(corrections.chunk(2, dim=1))
+            if follows and aligned[0].bend is not None:
+                # Twice at most; a fresh network's 0 is once, which is in `first` already.
+                more = torch.tanh(_GAIN * follows[0]) * aligned[0].bend
+                first = first + torch.cat((more, more))
             motions = *first.chunk(2), *turned.chunk(2)
             both = left.images[0], right.images[0]
             corrected, lost = _fetched(aligned[0].images, first)
@@ -147,7 +163,8 @@ class Fusion(nn.Module):
         First left's picture and features, then right's, then planes: the motions and the phase,
         and for the head "blend" two pictures more and how far all of them differ.
         """
-        first, turned = motions = _motions(flows, level, time)
+        bend = None if flows.bends is None else _bend(flows.bends, level, time)
+        first, turned = motions = _motions(flows, level, time, bend)
         images = torch.cat((left.images[level], right.images[level]))
         pictures = [*warp(images, first).chunk(2)]
         to_left, to_right = first.chunk(2)
@@ -159,8 +176,10 @@ class Fusion(nn.Module):
         if self.head == "blend":
             pictures += warp(images, turned).chunk(2)
             planes += [*pictures[2:], _differences(*pictures, *images.chunk(2))]
+        if self.bends:
+            planes.append(_bend_planes(flows, level, bend))
         seen = [pictures[0], from_left, pictures[1], from_right, torch.cat(planes, dim=1)]
-        return _Level(images, motions, pictures, seen)
+        return _Level(images, motions, bend, pictures, seen)
 
     def _decode(self, aligned: list[list[Tensor]], like: Tensor) -> Tensor:
         net = _join(aligned[-1], like)
@@ -187,7 +206,9 @@ def _join(parts: list[Tensor], like: Tensor) -> Tensor:
     return torch.cat(alike, dim=1)
 
 
-def _motions(flows: FlowPyramids, level: int, time: Tensor) -> tuple[Tensor, Tensor]:
+def _motions(
+    flows: FlowPyramids, level: int, time: Tensor, bend: Tensor | None
+) -> tuple[Tensor, Tensor]:
     """Return flows `(2 B, 2, H, W)` that fetch left and right, and others that do so again.
 
     Both flows pass the wanted moment somewhere near the pixel they are anchored at. First each
@@ -196,10 +217,32 @@ def _motions(flows: FlowPyramids, level: int, time: Tensor) -> tuple[Tensor, Ten
     the plain mean of all four candidates is 0.26 dB better than that of the first two.
     """
     forward, backward = flows.forward[level], flows.backward[level]
-    return (
-        torch.cat((backward * time, forward * (1 - time))),
-        torch.cat((forward * -time, backward * (time - 1))),
-    )
+    first = torch.cat((backward * time, forward * (1 - time)))
+    turned = torch.cat((forward * -time, backward * (time - 1)))
+    if bend is None:
+        return first, turned
+    both = torch.cat((bend, bend))
+    return first + both, turned + both
+
+
+def _bend(bends: tuple[list[Tensor], list[Tensor]], level: int, time: Tensor) -> Tensor:
+    """Return how far an even motion runs ahead of the true one, `(B, 2, H, W)`, 0 at both ends.
+
+    The true one is the cubic through the places at four moments, -1, 0, 1 and 2: its line from 0 to
+    1, less t (1 - t) / 6 times (2 - t) of the second difference at 0 and 1 + t of that at 1.
+    """
+    at_left, at_right = (of[level] for of in bends)
+    return time * (1 - time) / 6 * ((2 - time) * at_left + (1 + time) * at_right)
+
+
+def _bend_planes(flows: FlowPyramids, level: int, bend: Tensor | None) -> Tensor:
+    """Return the bend and how far what both ends tell of it differs, `(B, 3, H, W)`; 0: unknown."""
+    if flows.bends is None or bend is None:
+        flow = flows.forward[level]
+        return flow.new_zeros(len(flow), _BEND_PLANES, *flow.shape[-2:])
+    at_left, at_right = (bends[level] for bends in flows.bends)
+    apart = (at_left - at_right).abs().sum(dim=1, keepdim=True)
+    return torch.cat((bend, apart), dim=1)
 
 
 def _differences(*pictures: Tensor) -> Tensor:

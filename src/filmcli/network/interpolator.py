@@ -1,29 +1,22 @@
 """The doorway: two pictures and the phases wanted between them, planes in and planes out.
 
-It owns device, precision, memory and tiles. A source frame's features are computed once for the
-two intervals it borders, the flows of an interval once for all its phases.
-
-Alpha goes where the network takes the colour from, and is mixed as that: the two cannot come apart,
-what is opaque on both sides stays so to the last bit, and the network does not run twice.
+It owns device, precision, memory and tiles.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import groupby
-from typing import Any, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from filmcli.errors import MachineError, RenderError, UsageError
-from filmcli.frames import Color, Layout, Planes
+from filmcli.frames import Color, Layout, Neighbour, Planes
 from filmcli.network import color as colors
-from filmcli.network.film import CONFIGS, Film, FilmConfig, FlowPyramids, FramePyramids, Stages
+from filmcli.network.film import CONFIGS
 from filmcli.network.machine import (
     choose_device,
     choose_precision,
@@ -32,21 +25,11 @@ from filmcli.network.machine import (
     keep_freed_memory,
     tile_that_fits,
 )
-from filmcli.network.recursion import midpoint_tree
+from filmcli.network.painter import Outer, Painter, Params, Picture
 from filmcli.network.tiles import OVERLAP_PX, SMALLEST_TILE_PX, Window, split, weight
 from filmcli.network.weights import Weights
 
 _logger = logging.getLogger(__name__)
-
-Params = Mapping[str, Tensor]
-"""Adapted parameters by name, in place of the network's own of these names."""
-
-
-class _Picture(NamedTuple):
-    """What is known of one picture, padded; `alpha` is `(1, 1, H, W)`, with 0 channels if none."""
-
-    pyramids: FramePyramids
-    alpha: Tensor
 
 
 @dataclass(frozen=True)
@@ -56,7 +39,7 @@ class _Source:
     planes: Planes
     params: Params | None
     rgb: Tensor
-    whole: _Picture | None
+    whole: Picture | None
 
 
 class Interpolator:
@@ -88,13 +71,12 @@ class Interpolator:
         self._height, self._width = height, width
         self._weights = weights
         self._device = choose_device(device)
-        config = CONFIGS[weights.config]
-        once_for_midpoint_weights = 0 if config.phase_plane else 1
+        self._config = CONFIGS[weights.config]
+        once_for_midpoint_weights = 0 if self._config.phase_plane else 1
         self._recursion = once_for_midpoint_weights if recursion is None else recursion
         if self._device.type == "cpu":
             keep_freed_memory()
         self._held: list[_Source] = []
-        self._adapted: tuple[Params, dict[str, Tensor]] | None = None
         self._load(choose_precision(precision, self._device))
         self._auto_tile = tile == "auto"
         self._set_tile(self._first_tile(tile))
@@ -113,16 +95,21 @@ class Interpolator:
         right: Planes,
         phases: Sequence[Fraction],
         params: Params | None = None,
+        *,
+        before: Neighbour | None = None,
+        after: Neighbour | None = None,
     ) -> list[Planes]:
         """Return the pictures at `phases`, each strictly between 0 and 1, in their order.
 
-        `params` stand in for the weights of the same names during this call alone. Raises
-        MachineError if even the smallest tiles do not fit the memory, RenderError if the result
-        is not finite in float32.
+        `params` stand in for the weights of the same names during this call alone. `before` and
+        `after` are the frames around, of the same scene: by them the motion bends, if the weights
+        are of a network that knows how. Raises MachineError if even the smallest tiles do not fit
+        the memory, RenderError if the result is not finite in float32.
         """
+        around = (before, after) if self._config.bends else (None, None)
         while True:
             try:
-                frames = self._rgb_between(left, right, phases, params)
+                frames = self._rgb_between(left, right, around, phases, params)
             except RuntimeError as error:
                 if not is_out_of_memory(error):
                     raise
@@ -137,103 +124,46 @@ class Interpolator:
         return colors.download(codes, self._layout)
 
     def _rgb_between(
-        self, left: Planes, right: Planes, phases: Sequence[Fraction], params: Params | None
+        self,
+        left: Planes,
+        right: Planes,
+        around: tuple[Neighbour | None, Neighbour | None],
+        phases: Sequence[Fraction],
+        params: Params | None,
     ) -> list[Tensor]:
         """Return RGB (and alpha) float32 `(1, 3|4, H, W)` at each of `phases`, whole pictures."""
         start, end = self._source(left, params), self._source(right, params)
-        self._held = [start, end]
-        if start.whole and end.whole:
-            made = self._grow(start.whole, end.whole, phases, params)
-            return [made[phase][:, :, : self._height, : self._width] for phase in phases]
+        outer = [one and (self._source(one.planes, params), float(one.distance)) for one in around]
+        self._held = [start, end, *(one[0] for one in outer if one)]
+        self._painter.forget([source.whole for source in self._held if source.whole])
         canvases = {phase: torch.zeros_like(start.rgb) for phase in phases}
         for window in self._windows:
-            before = self._look(window.of(start.rgb), params)
-            after = self._look(window.of(end.rgb), params)
-            made = self._grow(before, after, phases, params)
+            before, after = (one and Outer(self._seen(one[0], window), one[1]) for one in outer)
+            pair = self._seen(start, window), self._seen(end, window)
+            made = self._painter.between(*pair, (before, after), phases, params)
+            if len(self._windows) > 1:
+                self._painter.forget([])
             share = weight(window, self._windows, self._device)
             for phase, canvas in canvases.items():
                 part = window.of(canvas)
                 part += share * made[phase][:, :, : part.shape[-2], : part.shape[-1]]
         return [canvases[phase] for phase in phases]
 
-    def _grow(
-        self,
-        left: _Picture,
-        right: _Picture,
-        phases: Sequence[Fraction],
-        params: Params | None,
-    ) -> dict[Fraction, Tensor]:
-        """Return padded RGB (and alpha) by phase, by the midpoint tree's steps."""
-        steps = midpoint_tree(phases, self._recursion)
-        needed = {end for step in steps for end in (step.left, step.right)}
-        pictures = {Fraction(0): left, Fraction(1): right}
-        made = {}
-        for ends, run in groupby(steps, key=lambda step: (step.left, step.right)):
-            before, after = (pictures[end] for end in ends)
-            flows = self._run("flows", params, before.pyramids, after.pyramids)
-            for step in run:
-                phase = torch.tensor([float(step.phase)], device=self._device)
-                frame = self._fuse(before, after, flows, phase, params)
-                made[step.target] = frame
-                if step.target in needed:
-                    features = self._run("features", params, frame[:, :3])
-                    pictures[step.target] = _Picture(features, frame[:, 3:])
-        return made
-
-    def _fuse(
-        self,
-        left: _Picture,
-        right: _Picture,
-        flows: FlowPyramids,
-        phase: Tensor,
-        params: Params | None,
-    ) -> Tensor:
-        """Return padded RGB (and alpha) at `phase` `(1,)` between two pictures."""
-        inputs = (left.pyramids, right.pyramids, flows, phase)
-        if not self._layout.alpha:
-            return self._run("fuse", params, *inputs).float()  # type: ignore[no-any-return]
-        made = self._run("synthesize", params, *inputs)
-        return torch.cat((made.frame.float(), made.carried(left.alpha, right.alpha)), dim=1)
+    def _seen(self, source: _Source, window: Window) -> Picture:
+        return source.whole or self._painter.look(window.of(source.rgb), source.params)
 
     def _source(self, planes: Planes, params: Params | None) -> _Source:
         for held in self._held:
             if held.planes is planes and held.params is params:
                 return held
         rgb = colors.to_rgb(colors.upload(planes, self._device), self._layout, self._color)
-        whole = self._look(rgb, params) if len(self._windows) == 1 else None
+        whole = self._painter.look(rgb, params) if len(self._windows) == 1 else None
         return _Source(planes, params, rgb, whole)
-
-    def _look(self, rgb: Tensor, params: Params | None) -> _Picture:
-        """Return what is known of RGB (and alpha), padded to a size that suits the network."""
-        right, below = _padding(self._net.config, *rgb.shape[-2:])
-        padded = F.pad(rgb, (0, right, 0, below), mode="replicate")
-        colors_only = padded[:, :3].contiguous()
-        return _Picture(self._run("features", params, colors_only), padded[:, 3:])
-
-    def _run(self, stage: str, params: Params | None, *inputs: Any) -> Any:
-        if not params:
-            return self._stages(stage, *inputs)
-        if self._adapted is None or self._adapted[0] is not params:
-            moved = {
-                f"net.{name}": tensor.to(self._device, self._dtype)
-                for name, tensor in params.items()
-            }
-            self._adapted = (params, moved)
-        return torch.func.functional_call(self._stages, self._adapted[1], (stage, *inputs))
 
     def _load(self, dtype: torch.dtype) -> None:
         """Put the weights on the device in `dtype`."""
-        with torch.device("meta"):
-            net = Film(CONFIGS[self._weights.config])
-        net.load_state_dict(self._weights.state_dict, assign=True)
-        net.eval().requires_grad_(False)
-        # Channels last: a convolution of few channels is 2 to 4 times as fast on a CPU
-        # (19 to 16 channels at 640x384: 8.3 ms against 17.2), and what tensor cores want.
-        self._net = net.to(self._device, dtype)
-        self._net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._stages = Stages(self._net)
+        self._painter = Painter(self._weights, self._device, dtype, self._recursion)
         self._dtype = dtype
-        self._adapted = None
         self._held = []
 
     def _leave_half_precision(self) -> None:
@@ -255,7 +185,7 @@ class Interpolator:
             return tile
         if tile is None or self._device.type != "cpu":
             return None
-        return tile_that_fits(self._net.config, self._dtype, self._height, self._width)
+        return tile_that_fits(self._config, self._dtype, self._height, self._width)
 
     def _set_tile(self, tile: int | None) -> None:
         self._tile = tile
@@ -276,17 +206,3 @@ class Interpolator:
         self._set_tile(max(SMALLEST_TILE_PX, -(-largest // 128) * 64))
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
-
-
-def _padding(config: FilmConfig, height: int, width: int) -> tuple[int, int]:
-    """Return the columns and rows to add behind the picture, by repeating its last ones.
-
-    The published network sees whole pixels of its coarsest level, 64 px, as it was trained. Where
-    the depth follows the size, multiples of 8 do: on four real clips they gave 32.96 dB against
-    32.92 for multiples of 64, which are 7 % more pixels at 640x360.
-    """
-    align = 8 if config.coarsest_px else 1 << (config.pyramid_levels - 1)
-    smallest = 1 << (config.levels_for(height, width) - 1)
-    padded_height = max(smallest, height + -height % align)
-    padded_width = max(smallest, width + -width % align)
-    return padded_width - width, padded_height - height
