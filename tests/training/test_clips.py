@@ -56,7 +56,7 @@ def numbered(count: int) -> list[list[Clip]]:
 @pytest.mark.parametrize(("share", "length"), [(1.0, 25), (0.0, 25), (1.0, 3), (1.0, 4)])
 def test_windows_have_gaps_of_one_to_six(share: float, length: int) -> None:
     recipe = Recipe(side=64, middle_share=share)
-    spans, directions = set(), set()
+    spans, directions, framed = set(), set(), 0
     for index in range(200):
         sample = clip_sample(numbered(length), recipe, np.random.default_rng(index), taught=False)
         left, target, right = (
@@ -64,12 +64,20 @@ def test_windows_have_gaps_of_one_to_six(share: float, length: int) -> None:
         )
         assert target == pytest.approx(left + sample.phase * (right - left))
         assert not sample.forward_known.any()
+        first, last = sorted((2 * left - right, 2 * right - left))
+        is_short = abs(right - left) <= 4
+        assert (sample.outer is not None) == (is_short and first >= 0 and last < length)
+        if sample.outer:
+            framed += 1
+            around = [int(frame.mean()) // 10 for frame in sample.outer]
+            assert around == [2 * left - right, 2 * right - left]
         spans.add(abs(right - left))
         directions.add(right > left)
         assert share < 1 or sample.phase == 0.5
     assert directions == {True, False}
     if length == 25:
         assert max(spans) == 12 and min(spans) == 2
+        assert framed > 100
         assert (share == 1.0) == all(span % 2 == 0 for span in spans)
     else:
         assert spans == {2}

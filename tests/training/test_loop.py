@@ -19,6 +19,7 @@ from filmcli.network.vgg import Vgg19
 from filmcli.training.loop import Run, train
 from filmcli.training.material import Material
 from filmcli.training.recipe import Recipe
+from filmcli.training.samples import Batch
 from filmcli.training.stream import batches
 from filmcli.training.terms import flow_terms, picture_terms
 
@@ -184,6 +185,24 @@ def test_every_term_is_a_finite_number_also_in_bfloat16() -> None:
     terms = picture_terms(net, batch, True, wanted)
     assert set(terms) == {*wanted, "decibels"}
     assert all(torch.isfinite(value) for value in terms.values())
+
+
+def test_frames_around_count_where_there_are_some() -> None:
+    torch.manual_seed(0)
+    net = Film(CONFIGS["film-xs"])
+    batch = next(batches(MATERIAL, Recipe(batch=2, side=32, flow_steps=0), 0, 0))[0]
+
+    def loss(framed: list[float], chosen: list[int]) -> float:
+        part = Batch(*(values[chosen] for values in batch._replace(framed=torch.tensor(framed))))
+        return float(picture_terms(net, part, False, {"charbonnier"})["charbonnier"])
+
+    with torch.no_grad():
+        around = torch.rand(2, *batch.left.shape)
+        batch = batch._replace(before=around[0], after=around[1])
+        apart = loss([1, 0], [0]), loss([1, 0], [1])
+        assert loss([1, 0], [0, 1]) == pytest.approx(sum(apart) / 2, rel=1e-4)
+        assert apart[1] == pytest.approx(loss([0, 0], [1]), rel=1e-6)
+        assert apart[0] != pytest.approx(loss([0, 0], [0]), rel=1e-3)
 
 
 def test_a_recipe_that_compares_features_asks_for_their_network(tmp_path: Path) -> None:

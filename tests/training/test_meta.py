@@ -191,7 +191,7 @@ def test_learned_rates_are_walked_by_from_the_file(per_weight: bool, tmp_path: P
     )  # fmt: skip
     learned = meta_train(net, moving_tasks(), recipe)
     name = "fuse.output_conv.bias"
-    assert [rates[name].shape for rates in learned.rates] == [(13,) if per_weight else ()] * 2
+    assert [rates[name].shape for rates in learned.rates] == [(14,) if per_weight else ()] * 2
     path = str(tmp_path / "meta.safetensors")
     tensors = {**net.state_dict(), **learned.params, **named_rates(learned.rates)}
     save(path, "film-xs", tensors, dtype=torch.float32)
@@ -202,7 +202,7 @@ def test_learned_rates_are_walked_by_from_the_file(per_weight: bool, tmp_path: P
     *_, (_, deltas) = fits(adaptable(weights), [next(moving_tasks(64)).support], found)
     walked = weights.rates[0][name] + weights.rates[1][name]
     # the three channels of the residual: down by both steps' rates
-    expected = -walked.expand(13)[RESIDUAL]
+    expected = -walked.expand(14)[RESIDUAL]
     torch.testing.assert_close(deltas[name].float()[RESIDUAL], expected, rtol=2e-3, atol=1e-6)
 
 

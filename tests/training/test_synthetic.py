@@ -72,6 +72,23 @@ def test_the_target_lies_on_the_straight_way() -> None:
     assert np.mean(errors) < 2
 
 
+def test_the_frames_around_lie_on_the_same_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("TILTED", "BENT", "GATHERING"):
+        monkeypatch.setattr(f"filmcli.training.motion.{name}", 0.0)
+    explained, unmoved = [], []
+    for index in range(60):
+        sample = draw(index)
+        if not sample.outer or abs(sample.left.mean() / max(sample.right.mean(), 1) - 1) > 0.03:
+            continue
+        ends = ((sample.left, sample.forward), (sample.right, sample.backward))
+        for outer, (end, flow) in zip(sample.outer, ends, strict=True):
+            known = lands_inside(-flow) > 0
+            explained.append(median_error(fetch(outer, -flow), end, known))
+            unmoved.append(median_error(outer, end, known))
+    assert len(explained) > 40
+    assert np.mean(explained) < 2.5 < 6 < np.mean(unmoved)
+
+
 def test_a_sample_is_a_function_of_its_generator() -> None:
     first, second, other = draw(3), draw(3), draw(4)
     assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
@@ -94,7 +111,7 @@ def test_motion_spans_still_to_large() -> None:
 
 def test_larger_motion_is_a_number_of_the_recipe() -> None:
     def mean_length(**numbers: float) -> float:
-        flows = [draw(i, **numbers).forward for i in range(30)]
+        flows = [draw(i, **numbers).forward for i in range(90)]
         return float(np.mean([np.median(np.hypot(*flow.transpose(2, 0, 1))) for flow in flows]))
 
     usual = mean_length()

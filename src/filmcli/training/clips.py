@@ -27,6 +27,7 @@ from filmcli.training.synthetic import lands_inside
 
 SPANS = (2, 3, 4, 5, 6, 8, 10, 12)  # frames from left to right
 SPAN_WEIGHTS = (0.46, 0.08, 0.2, 0.05, 0.12, 0.05, 0.02, 0.02)
+LONGEST_FRAMED = 4  # span of windows with frames around: over longer ones motion follows no curve
 STILL = 0.7  # grey levels; a window that changes less teaches nothing
 MARGIN = 32  # px around the crop that the teacher may see
 _SURVEYED_PX = 160  # width of the pictures that cuts are sought in, as for any film
@@ -94,19 +95,23 @@ def clip_sample(
 ) -> Sample:
     """Return a triplet of the recipe's size from real footage: by source, then by motion.
 
-    Without a teacher (`taught` false) no flow is known.
+    The frames around it come along where the clip has them. Without a teacher (`taught` false) no
+    flow is known.
     """
     side = recipe.side
     clip, start, span, step = _window(sources, recipe.middle_share, rng)
-    frames = [clip.frames[start + offset] for offset in (0, step, span)]
+    has_outer = span <= LONGEST_FRAMED and span <= start < len(clip.frames) - 2 * span
+    offsets = (0, step, span, -span, 2 * span) if has_outer else (0, step, span)
+    frames = [clip.frames[start + offset] for offset in offsets]
     phase = step / span
     if rng.random() < 0.5:
-        frames, phase = frames[::-1], 1 - phase
+        frames, phase = [*frames[2::-1], *frames[:2:-1]], 1 - phase
     crops, (rows, columns) = _crop(frames, side, recipe.largest_zoom, rng)
-    left, target, right = (np.ascontiguousarray(crop[rows, columns]) for crop in crops)
+    left, target, right, *around = (np.ascontiguousarray(crop[rows, columns]) for crop in crops)
+    outer = (around[0], around[1]) if around else None
     if not taught:
         still, unknown = np.zeros((side, side, 2), np.float32), np.zeros((side, side), np.uint8)
-        return Sample(left, target, right, phase, still, still, unknown, unknown)
+        return Sample(left, target, right, phase, still, still, unknown, unknown, outer)
     forward, backward = _teach(crops[0], crops[2])
     forward_known, backward_known = _agreeing(forward, backward), _agreeing(backward, forward)
     forward, backward = forward[rows, columns], backward[rows, columns]
@@ -119,6 +124,7 @@ def clip_sample(
         backward,
         forward_known[rows, columns] & lands_inside(forward),
         backward_known[rows, columns] & lands_inside(backward),
+        outer,
     )
 
 

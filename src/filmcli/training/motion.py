@@ -17,7 +17,7 @@ Axis = NDArray[np.float32]
 Points = tuple[Axis, Axis]
 """x and y, which may be rows and columns that broadcast; float32 leaves 1e-4 px of 1000."""
 
-TILTED, BENT, GATHERING = 0.15, 0.1, 0.15  # shares of layers
+TILTED, BENT, GATHERING = 0.15, 0.1, 0.4  # shares of layers
 _BENDS = 6  # rounds of fixed point; waves have slopes under 0.3, so 0.3**6 of them is left
 
 

@@ -22,6 +22,7 @@ from filmcli.training.textures import Assets, cut, one_of, opaque, sprite_textur
 OVERSAMPLING = 2
 _ENLARGED = np.array([[2.0, 0, 0.5], [0, 2, 0.5], [0, 0, 1]])  # pixel centres of the large canvas
 SMEARED, UNSHARP, GRAINY, TITLED = 0.03, 0.1, 0.15, 0.4  # shares of samples
+FRAMED = 0.8  # have the frames around them, as all but a scene's first and last intervals
 _EXPOSURES = 5  # pictures that a smeared one is the mean of
 
 
@@ -59,6 +60,10 @@ def synthetic_sample(assets: Assets, recipe: Recipe, rng: np.random.Generator) -
     left, left_owner = shot(layers, camera, 0.0, side, rng)
     target, _ = shot(layers, camera, phase, side, rng)
     right, right_owner = shot(layers, camera, 1.0, side, rng)
+    outer = None
+    if rng.random() < FRAMED:
+        before, after = (shot(layers, camera, outside, side, rng)[0] for outside in (-1.0, 2.0))
+        outer = before, after
     forward = flow_between(layers, left_owner, back=False)
     backward = flow_between(layers, right_owner, back=True)
     return Sample(
@@ -70,6 +75,7 @@ def synthetic_sample(assets: Assets, recipe: Recipe, rng: np.random.Generator) -
         backward,
         forward_known=lands_inside(forward),
         backward_known=lands_inside(backward),
+        outer=outer,
     )
 
 

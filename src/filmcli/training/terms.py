@@ -71,11 +71,32 @@ def _matched(
         torch.autocast(batch.left.device.type, torch.bfloat16, enabled=bfloat16),
         torch.set_grad_enabled(not frozen),
     ):
-        left, right = (
-            net.features(frame.contiguous(memory_format=torch.channels_last))
-            for frame in (batch.left, batch.right)
-        )
-        return left, right, net.flows(left, right)
+        left, right = (_look(net, frame) for frame in (batch.left, batch.right))
+        return left, right, _bent(net, batch, left, right)
+
+
+def _look(net: Film, frame: Tensor) -> FramePyramids:
+    return net.features(frame.contiguous(memory_format=torch.channels_last))
+
+
+def _bent(net: Film, batch: Batch, left: FramePyramids, right: FramePyramids) -> FlowPyramids:
+    """Return the flows between `left` and `right`, bent where the batch has frames around them.
+
+    No gradient goes into the frames around: twice the time would teach the same flows.
+    """
+    flows = net.flows(left, right)
+    if not net.config.bends or not batch.framed.any():
+        return flows
+    with torch.no_grad():
+        inner = [torch.cat(pair) for pair in zip(left.features, right.features, strict=True)]
+        outer = _look(net, torch.cat((batch.before, batch.after))).features
+        outwards = [flow.chunk(2) for flow in net.predict_flow(inner, outer)]
+    before, after = ([flow[end] for flow in outwards] for end in (0, 1))
+    bends = net.bend(flows, (before, 1.0), (after, 1.0)).bends
+    assert bends is not None
+    framed = batch.framed[:, None, None, None]
+    known_left, known_right = ([framed * bend for bend in bends_at] for bends_at in bends)
+    return flows._replace(bends=(known_left, known_right))
 
 
 def _flow_loss(flows: FlowPyramids, batch: Batch) -> Tensor:
