@@ -24,6 +24,7 @@ FLOORS = {
     "__init__": 0,
     "video": 1,
     "network": 1,
+    "segments": 1,
     "scenes": 1,
     "duplicates": 1,
     "losses": 1,
@@ -55,7 +56,7 @@ NEIGHBOURS = {
 }
 TORCH_FREE = (
     *("video", "scenes", "duplicates", "firstpass", "timing", "frames", "prefetch", "errors"),
-    *("cli", "job"),
+    *("cli", "job", "segments"),
 )
 
 FILES = sorted(SOURCE.rglob("*.py"))

@@ -9,7 +9,7 @@ import pytest
 
 from filmcli.errors import MachineError, OutputExistsError, UsageError
 from filmcli.job import check_output, fingerprint, open_job, output_path, recall, unfinished
-from filmcli.timing import Segment
+from filmcli.segments import Segment
 
 PLAN = [Segment(0, 0, 10), Segment(1, 10, 20)]
 

@@ -15,7 +15,7 @@ import pytest
 
 from filmcli.errors import FilmcliError
 from filmcli.job import clear_up, open_job
-from filmcli.timing import Segment
+from filmcli.segments import Segment
 from tests.forked import Done, run, started, strike
 
 PLAN = [Segment(0, 0, 10), Segment(1, 10, 20)]

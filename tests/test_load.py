@@ -17,7 +17,8 @@ from torch import Tensor
 from filmcli.frames import Frame, Planes
 from filmcli.job import open_job
 from filmcli.render import Reel, render
-from filmcli.timing import Timeline, segments, steady
+from filmcli.segments import segments
+from filmcli.timing import Timeline, steady
 from filmcli.video.decode import decode
 from filmcli.video.encode import SEGMENT_SUFFIX, SegmentWriter
 from filmcli.video.mux import join, verify

@@ -8,31 +8,24 @@ from fractions import Fraction
 from itertools import pairwise
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from filmcli.errors import InputError, UsageError
+from filmcli.segments import segments
 from filmcli.timing import (
     Rate,
-    Segment,
     Slot,
     Timeline,
     parse_rate,
-    segments,
     source_rate,
-    source_span,
     spell_rate,
     steady,
 )
+from tests.timelines import even, patient, timelines
 
 NTSC_FILM = Fraction(24000, 1001)
 MS = Fraction(1, 1000)
-
-patient = settings(deadline=None)  # a busy machine is no failure of the timeline
-
-
-def even(count: int, rate: Fraction | int) -> list[Fraction]:
-    return [Fraction(k) / rate for k in range(count)]
 
 
 def in_ticks(times: list[Fraction], tick: Fraction) -> list[Fraction]:
@@ -170,26 +163,6 @@ def test_the_source_rate_is_exact_or_the_average() -> None:
 # The grid
 
 
-@st.composite
-def timelines(draw: st.DrawFn) -> Timeline:
-    """Any film: steps from 1 ms to 2 s on any time base, any target, any cuts."""
-    base = draw(st.sampled_from([1000, 90000, 24000, 30000, 12800, 1001 * 24]))
-    short = st.integers(max(1, base // 1000), base // 4)
-    step = draw(short)
-    steps = draw(st.lists(st.one_of(st.just(step), short, st.integers(1, 2 * base)), max_size=30))
-    times = [draw(st.fractions(-2, 2, max_denominator=90000))]
-    for ticks in steps:
-        times.append(times[-1] + Fraction(ticks, base))
-    rate = draw(
-        st.one_of(
-            st.sampled_from([Fraction(60), Fraction(60000, 1001), Fraction(24), Fraction(1000)]),
-            st.fractions(1, 240, max_denominator=1001),
-        )
-    )
-    cuts = draw(st.frozensets(st.integers(1, len(times) - 1), max_size=6)) if steps else frozenset()
-    return Timeline(times, Fraction(draw(short), base), rate, cuts)
-
-
 @patient
 @given(timelines())
 def test_the_count_covers_the_duration_to_half_an_output(timeline: Timeline) -> None:
@@ -248,23 +221,6 @@ def test_any_split_gives_the_same_slots_in_order(timeline: Timeline, data: st.Da
     assert all((a.left, a.phase) <= (b.left, b.phase) for a, b in pairwise(slots))
     with pytest.raises(ValueError, match="not all in"):
         list(timeline.slots(0, timeline.count + 1))
-
-
-@patient
-@given(timelines(), st.integers(1, 3))
-def test_segments_partition_the_outputs_and_respect_cuts(timeline: Timeline, longest: int) -> None:
-    parts = segments(timeline, longest)
-    assert parts[0].first == 0 and parts[-1].last == timeline.count
-    assert all(a.last == b.first for a, b in pairwise(parts))
-    for part in parts:
-        assert 1 <= part.last - part.first <= max(1, longest * timeline.rate)
-        slots = list(timeline.slots(part.first, part.last))
-        first, last = source_span(timeline, part)
-        needed = [s.left + n for s in slots for n in (0, 1) if n == 0 or s.kind == "make"]
-        assert (first, last) == (min(needed), max(needed) + 1)
-        assert part.scene == sum(cut <= slots[0].left for cut in timeline.cuts)
-        if any(slot.kind == "make" for slot in slots):
-            assert not any(first < cut < last for cut in timeline.cuts)
 
 
 def test_film_to_sixty_keeps_two_of_five_and_the_tail_holds() -> None:
@@ -347,20 +303,6 @@ def test_two_hours_do_not_drift_and_are_planned_in_seconds() -> None:
     assert len(planned) == 360
     # 0.6 s were measured, most of it making the times; 10 leaves room for a busy machine.
     assert time.process_time() - started < 10
-
-
-def test_a_strobe_shares_segments_but_moving_scenes_do_not() -> None:
-    strobe = Timeline(even(100, 25), Fraction(1, 25), Fraction(50), frozenset(range(1, 100)))
-    assert segments(strobe) == [Segment(0, 0, 200)]
-    scenes = Timeline(even(100, 25), Fraction(1, 25), Fraction(50), frozenset({10, 11, 60}))
-    assert segments(scenes) == [
-        Segment(0, 0, 20),
-        Segment(1, 20, 22),
-        Segment(2, 22, 120),
-        Segment(3, 120, 200),
-    ]
-    halves = segments(Timeline(even(750, 25), Fraction(1, 25), Fraction(60)))
-    assert halves == [Segment(0, 0, 900), Segment(0, 900, 1800)]
 
 
 # A span of the film

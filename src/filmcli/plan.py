@@ -14,7 +14,8 @@ from filmcli.firstpass import FirstPass, first_pass, read_spelled
 from filmcli.frames import Span, VideoInfo
 from filmcli.job import recall, unfinished
 from filmcli.request import Request, asked_span, check_writing
-from filmcli.timing import Segment, Timeline, segments, spell_rate
+from filmcli.segments import Segment, segments
+from filmcli.timing import Timeline, spell_rate
 from filmcli.video.codecs import output_pix_fmt, words_of
 from filmcli.video.stills import is_stills, kind_of
 

@@ -1,4 +1,4 @@
-"""The exact timeline: target rates, steady source times, the output grid, segments.
+"""The exact timeline: target rates, steady source times, the output grid.
 
 A film is pictures at exact times (`Fraction` seconds). Over it lies a new, even grid: output k
 stands at t[0] + k/F for k in [0, N), N = max(1, floor(D*F + 1/2)), where D reaches to the end of
@@ -347,50 +347,3 @@ def _check_plausible(longest: float, duration: Fraction, pictures: int) -> None:
     raise InputError(
         "the film's timestamps are broken", why, "rewrite them first: ffmpeg -i IN -c copy OUT.mkv"
     )
-
-
-class Segment(NamedTuple):
-    """Outputs `first` <= k < `last`, rendered in one go; `scene` is that of the first of them."""
-
-    scene: int
-    first: int
-    last: int
-
-
-def segments(timeline: Timeline, longest_seconds: int = 20) -> list[Segment]:
-    """Split the outputs at the cuts, and long scenes into even parts of `longest_seconds` at most.
-
-    Scenes of a single picture make no frames, so runs of them (strobes, slide shows) share one
-    segment: a process for each would cost more than its pictures.
-    """
-    longest = max(1, floor(longest_seconds * timeline.rate))
-    starts = [0, *sorted(timeline.cuts), len(timeline.times)]
-    outputs = [*(timeline.first_showing(start) for start in starts[:-1]), timeline.count]
-    runs: list[Segment] = []
-    open_run = False
-    for scene in range(len(starts) - 1):
-        first, last = outputs[scene], outputs[scene + 1]
-        single = starts[scene + 1] - starts[scene] == 1
-        if first == last:
-            continue
-        if single and open_run and last - runs[-1].first <= longest:
-            runs[-1] = runs[-1]._replace(last=last)
-        else:
-            runs.append(Segment(scene, first, last))
-        open_run = single
-    return [part for run in runs for part in _parts(run, longest)]
-
-
-def _parts(run: Segment, longest: int) -> Iterator[Segment]:
-    length = run.last - run.first
-    parts = -(-length // longest)
-    for part in range(parts):
-        first = run.first + length * part // parts
-        yield Segment(run.scene, first, run.first + length * (part + 1) // parts)
-
-
-def source_span(timeline: Timeline, segment: Segment) -> tuple[int, int]:
-    """Return the half-open range of source pictures a segment needs, right neighbours included."""
-    first = next(timeline.slots(segment.first, segment.first + 1))
-    last = next(timeline.slots(segment.last - 1, segment.last))
-    return first.left, last.left + (2 if last.kind == "make" else 1)

@@ -28,7 +28,7 @@ from filmcli.plan import Plan, make_plan
 from filmcli.prefetch import prefetch
 from filmcli.render import Reel, render
 from filmcli.request import Request, Settings, check_asked, check_sample, prepare
-from filmcli.timing import source_span
+from filmcli.segments import source_span
 from filmcli.video.encode import SEGMENT_SUFFIX, SegmentWriter, StreamWriter
 from filmcli.video.mux import join, verify
 from filmcli.video.sequence import film_name, is_pattern, present
