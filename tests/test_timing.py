@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from filmcli.errors import InputError, UsageError
 from filmcli.segments import segments
 from filmcli.timing import (
+    Outer,
     Rate,
     Slot,
     Timeline,
@@ -303,6 +304,76 @@ def test_two_hours_do_not_drift_and_are_planned_in_seconds() -> None:
     assert len(planned) == 360
     # 0.6 s were measured, most of it making the times; 10 leaves room for a busy machine.
     assert time.process_time() - started < 10
+
+
+# What stands beside an interval
+
+
+@patient
+@given(timelines())
+def test_outer_neighbours_are_of_the_scene_not_across_a_still_and_not_far(
+    timeline: Timeline,
+) -> None:
+    times, cuts = timeline.times, timeline.cuts
+    still = max(Fraction(1, 4), 3 * median_step(times)) if times[1:] else Fraction(0)
+    slots = timeline.slots(0, timeline.count)
+    for left in {slot.left for slot in slots if slot.kind == "make"}:
+        interval = times[left + 1] - times[left]
+
+        def expected(first: int, cut: int, interval: Fraction = interval) -> Fraction | None:
+            if first < 0 or first + 2 > len(times) or cut in cuts:
+                return None
+            width = times[first + 1] - times[first]
+            ratio = width / interval
+            return ratio if width <= still and Fraction(1, 2) <= ratio <= 2 else None
+
+        before, after = expected(left - 1, left), expected(left + 1, left + 2)
+        assert timeline.outer(left) == Outer(before, after)
+
+
+def test_distances_are_those_of_an_uneven_film() -> None:
+    steps = (30, 40, 20, 10, 25, 50)
+    marks = [sum(steps[:k]) for k in range(len(steps) + 1)]
+    timeline = Timeline([Fraction(ms, 1000) for ms in marks], Fraction(1, 25), Fraction(240))
+    assert [timeline.outer(left) for left in range(6)] == [
+        Outer(None, Fraction(4, 3)),
+        Outer(Fraction(3, 4), Fraction(1, 2)),
+        Outer(Fraction(2), Fraction(1, 2)),
+        Outer(Fraction(2), None),  # 25 ms is more than twice 10 ms
+        Outer(None, Fraction(2)),
+        Outer(Fraction(1, 2), None),
+    ]
+
+
+def test_nothing_is_seen_across_a_cut_or_beyond_the_film() -> None:
+    timeline = Timeline(even(7, 24), Fraction(1, 24), Fraction(60), frozenset({4}))
+    one = Fraction(1)
+    assert [timeline.outer(left) for left in (0, 1, 2, 4, 5)] == [
+        Outer(None, one),
+        Outer(one, one),
+        Outer(one, None),
+        Outer(None, one),
+        Outer(one, None),
+    ]
+
+
+def test_nothing_is_seen_across_a_still() -> None:
+    """Intervals of 200 ms among ones of 100 ms are made, stills of 400 ms are held."""
+    marks = [0, 100, 200, 300, 500, 900, 1100, 1200, 1300, 1400]
+    times = [Fraction(ms, 1000) for ms in marks]
+    timeline = Timeline(times, Fraction(1, 10), Fraction(60))
+    half, one, two = Fraction(1, 2), Fraction(1), Fraction(2)
+    assert timeline.outer(2) == Outer(one, two)
+    assert timeline.outer(3) == Outer(half, None)
+    assert timeline.outer(5) == Outer(None, half)
+    assert timeline.outer(6) == Outer(two, one)
+
+
+def test_pictures_outside_a_span_are_seen() -> None:
+    end, start = Fraction(1, 2), Fraction(1, 4)
+    span = Timeline(even(24, 24), Fraction(1, 24), Fraction(60), start=start, end=end)
+    assert span.shown == (6, 12)
+    assert span.outer(6) == span.outer(11) == Outer(Fraction(1), Fraction(1))
 
 
 # A span of the film

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from math import floor
 from typing import NamedTuple
 
-from filmcli.timing import Timeline
+from filmcli.timing import Slot, Timeline
 
 
 class Segment(NamedTuple):
@@ -53,7 +53,14 @@ def _parts(run: Segment, longest: int) -> Iterator[Segment]:
 
 
 def source_span(timeline: Timeline, segment: Segment) -> tuple[int, int]:
-    """Return the half-open range of source pictures a segment needs, right neighbours included."""
-    first = next(timeline.slots(segment.first, segment.first + 1))
-    last = next(timeline.slots(segment.last - 1, segment.last))
-    return first.left, last.left + (2 if last.kind == "make" else 1)
+    """Return the half-open range of source pictures a segment needs, neighbours included."""
+    slots = timeline.slots(segment.first, segment.last)
+    spans = [_span_of(timeline, slot) for slot in slots]
+    return min(first for first, _ in spans), max(last for _, last in spans)
+
+
+def _span_of(timeline: Timeline, slot: Slot) -> tuple[int, int]:
+    if slot.kind != "make":
+        return slot.left, slot.left + 1
+    outer = timeline.outer(slot.left)
+    return slot.left - (outer.before is not None), slot.left + 2 + (outer.after is not None)

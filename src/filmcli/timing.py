@@ -205,6 +205,28 @@ class Slot(NamedTuple):
     phase: Fraction
 
 
+class Outer(NamedTuple):
+    """How far the pictures beside an interval are: one before its left, one after its right.
+
+    In intervals; None for one that says nothing about the motion in it.
+    """
+
+    before: Fraction | None = None
+    after: Fraction | None = None
+
+
+_MOST_UNLIKE = 2
+"""Pictures beside an interval count from 1/2 to so many intervals away: a missing picture makes
+one interval twice its neighbours. Nearer, an error in the flow counts for more, divided by the
+distance; farther, the motion has had time to follow another law."""
+
+
+def outer_distance(beside: Fraction | int, interval: Fraction | int) -> Fraction | None:
+    """Return the length of the interval beside one, in lengths of that; None if too unlike it."""
+    alike = beside <= _MOST_UNLIKE * interval and interval <= _MOST_UNLIKE * beside
+    return Fraction(beside, interval) if alike else None
+
+
 class _Grid(NamedTuple):
     """The timeline in integers, `second` units to a second."""
 
@@ -311,11 +333,11 @@ class Timeline:
 
     def _slot(self, left: int, mark: int) -> Slot:
         """What is shown at `mark`, which lies in the display time of source picture `left`."""
-        marks, _, second, _, still = self._grid
+        marks, second = self._grid.marks, self._grid.second
         past, ahead = mark - marks[left], marks[left + 1] - mark
         width = past + ahead
         is_last = left == len(marks) - 2
-        holds = is_last or left + 1 in self.cuts or width > still
+        holds = self._holds(left)
         # Where nothing is made, only a true coincidence may show the next picture early: 2 % of a
         # ten-second still would be 0.2 s.
         if _coincides(past, width, second) or (past * 50 < width and not holds):
@@ -323,6 +345,25 @@ class Timeline:
         if not is_last and (_coincides(ahead, width, second) or (ahead * 50 < width and not holds)):
             return Slot("keep", left + 1, _ZERO)
         return Slot("hold", left, _ZERO) if holds else Slot("make", left, _phase(past, width))
+
+    def _holds(self, left: int) -> bool:
+        """True if nothing is made between source picture `left` and what follows it."""
+        marks = self._grid.marks
+        is_last = left == len(marks) - 2
+        return is_last or left + 1 in self.cuts or marks[left + 1] - marks[left] > self._grid.still
+
+    def outer(self, left: int) -> Outer:
+        """Say which pictures beside the interval from source picture `left` on, a made one, count.
+
+        They are of its scene, no still lies between, and the distance is an `outer_distance`.
+        """
+        return Outer(self._distance(left - 1, left), self._distance(left + 1, left))
+
+    def _distance(self, beside: int, left: int) -> Fraction | None:
+        if beside < 0 or self._holds(beside):
+            return None
+        marks = self._grid.marks
+        return outer_distance(marks[beside + 1] - marks[beside], marks[left + 1] - marks[left])
 
     def first_showing(self, picture: int) -> int:
         """Return the first output to show source picture `picture` or a later one, or `count`."""
