@@ -1,11 +1,11 @@
 """Slots become pictures: the source's own, or the network's.
 
-Everything is pulled: a picture is made when it is asked for, and two source frames are held.
+Everything is pulled: a picture is made when it is asked for, and four source frames are held.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import groupby
 from typing import Protocol
@@ -14,8 +14,8 @@ import numpy as np
 from torch import Tensor
 
 from filmcli.errors import RenderError
-from filmcli.frames import Frame, Planes
-from filmcli.timing import Slot
+from filmcli.frames import Frame, Neighbour, Planes
+from filmcli.timing import Outer, Slot
 
 
 class Between(Protocol):
@@ -27,12 +27,22 @@ class Between(Protocol):
         right: Planes,
         phases: Sequence[Fraction],
         params: Mapping[str, Tensor] | None = None,
+        *,
+        before: Neighbour | None = None,
+        after: Neighbour | None = None,
     ) -> list[Planes]:
-        """Return the pictures at `phases`, in their order."""
+        """Return the pictures at `phases`, in their order.
+
+        `before` left and `after` right stand frames that tell how the motion changes.
+        """
+
+
+_HELD = 4
+"""Source frames: an interval's two, the one before and the one after."""
 
 
 class Reel:
-    """Source frames by index, read forwards only; holds the last two."""
+    """Source frames by index, read forwards only; holds the last four."""
 
     def __init__(self, frames: Iterator[Frame], first_index: int) -> None:
         self._frames = frames
@@ -40,7 +50,7 @@ class Reel:
         self._held: list[Planes] = []
 
     def at(self, index: int) -> Planes:
-        """Return the planes of source frame `index`, at most one before the furthest so far.
+        """Return the planes of source frame `index`, at most three before the furthest so far.
 
         Raises RenderError if the film ends before that frame, IndexError for a frame that has been
         let go.
@@ -53,7 +63,7 @@ class Reel:
                     "It gave more frames when it was surveyed.",
                     "Check that nothing changes the file, and run the command again.",
                 )
-            self._held = [*self._held[-1:], frame.planes]
+            self._held = [*self._held[1 - _HELD :], frame.planes]
             self._next += 1
         back = self._next - index
         if back > len(self._held):
@@ -64,20 +74,51 @@ class Reel:
 def render(
     reel: Reel,
     slots: Iterable[Slot],
+    outer_of: Callable[[int], Outer],
     interpolator: Between,
     params: Mapping[str, Tensor] | None = None,
 ) -> Iterator[Planes]:
     """Yield the picture of each slot; kept and held ones are the source's own arrays.
 
-    All phases of one interval go to `interpolator` together, with the `params` of the scene.
-    Between two equal frames stands the left one: the network cannot improve on it.
+    All phases of one interval go to `interpolator` together, with the `params` of the scene and
+    the neighbours that `outer_of` (a timeline's `outer`) counts. Between two equal frames stands
+    the left one: the network cannot improve on it.
     """
     for (is_made, index), run in groupby(slots, key=lambda slot: (slot.kind == "make", slot.left)):
         left = reel.at(index)
         phases = [slot.phase for slot in run]
         if is_made:
             right = reel.at(index + 1)
-            if not all(map(np.array_equal, left, right)):
-                yield from interpolator.between(left, right, phases, params)
+            if not _equal(left, right):
+                before, after = neighbours(reel.at, index, outer_of(index))
+                yield from interpolator.between(
+                    left, right, phases, params, before=before, after=after
+                )
                 continue
         yield from [left] * len(phases)
+
+
+def neighbours(
+    frame_at: Callable[[int], Planes], left: int, outer: Outer
+) -> tuple[Neighbour | None, Neighbour | None]:
+    """Return the frame before `left` and the one after `left` + 1, None where one says nothing.
+
+    A frame equal to the one next to it is that one held, and not where the motion has been.
+    """
+    return (
+        _neighbour(frame_at, left - 1, left, outer.before),
+        _neighbour(frame_at, left + 2, left + 1, outer.after),
+    )
+
+
+def _neighbour(
+    frame_at: Callable[[int], Planes], index: int, inner: int, distance: Fraction | None
+) -> Neighbour | None:
+    if distance is None:
+        return None
+    planes = frame_at(index)
+    return None if _equal(planes, frame_at(inner)) else Neighbour(planes, distance)
+
+
+def _equal(one: Planes, other: Planes) -> bool:
+    return all(map(np.array_equal, one, other))

@@ -228,9 +228,10 @@ def _pictures(
     request: Request, plan: Plan, index: int, reel: Reel, params_of: ParamsOf, report: Report
 ) -> Iterator[Planes]:
     """The pictures of one segment, telling after each how far the film is."""
-    segment, total = plan.segments[index], plan.timeline.count
-    slots = plan.timeline.slots(segment.first, segment.last)
-    made = render(reel, slots, request.interpolator, params_of(segment.scene))
+    segment, timeline = plan.segments[index], plan.timeline
+    slots = timeline.slots(segment.first, segment.last)
+    params = params_of(segment.scene)
+    made = render(reel, slots, timeline.outer, request.interpolator, params)
     for done, planes in enumerate(made, segment.first + 1):
         yield planes
-        report(Progress(plan.source, done, total, index + 1, len(plan.segments)))
+        report(Progress(plan.source, done, timeline.count, index + 1, len(plan.segments)))

@@ -27,7 +27,7 @@ from filmcli.network.weights import Weights
 from filmcli.prefetch import prefetch
 from filmcli.render import Reel, render
 from filmcli.scenes import survey
-from filmcli.timing import Slot
+from filmcli.timing import Slot, Timeline
 from filmcli.video.decode import decode, thumbnails
 from filmcli.video.probe import probe
 from tests.clips import write_film
@@ -254,11 +254,12 @@ def test_adapting_and_rendering_side_by_side_leave_the_weights_as_they_are(film:
     interpolator = Interpolator(weights, info.layout, info.color, info.width, info.height)
     times = [thumbnail.time for thumbnail in thumbnails(info)]
     scenes = scenes_of(times, CUTS, [4.0] * len(times))
+    timeline = Timeline(times, Fraction(1, 24), Fraction(48), frozenset(CUTS))
     slots = [Slot("make", i, Fraction(1, 2)) for i in range(4)]
 
     def pictures(params: dict[str, torch.Tensor] | None) -> list[bytes]:
         with prefetch(decode(info), 2) as frames:
-            made = render(Reel(frames, 0), slots, interpolator, params)
+            made = render(Reel(frames, 0), slots, timeline.outer, interpolator, params)
             return [planes[0].tobytes() for planes in made]
 
     before = pictures(None)
