@@ -11,8 +11,8 @@ import pytest
 from filmcli.errors import InputError
 from filmcli.evaluation.benchmarks import BENCHMARKS, open_benchmark, score_benchmark
 from filmcli.evaluation.board import markdown
-from filmcli.evaluation.makers import RIVALS
-from filmcli.evaluation.metrics import psnr
+from filmcli.evaluation.makers import RIVALS, Run
+from filmcli.evaluation.metrics import Picture, psnr
 from filmcli.evaluation.published import PUBLISHED, published_table
 from tests.evaluation.footage import gliding
 
@@ -91,6 +91,21 @@ def test_the_listed_triplets_are_scored_in_the_right_order(tmp_path: Path) -> No
     (result,) = score_benchmark(benchmark, {"repeat": RIVALS["repeat"]})
     expected = [psnr(FRAMES[first], FRAMES[first + 1]) for first in (1, 3)]
     assert [frame.scores["repeat"].psnr for frame in result.frames] == expected
+
+
+@pytest.mark.parametrize("name", BENCHMARKS)
+def test_a_case_is_two_frames_and_nothing_beside_them(tmp_path: Path, name: str) -> None:
+    runs: list[Run] = []
+
+    def watch(run: Run) -> list[list[Picture]]:
+        runs.append(run)
+        return RIVALS["repeat"](run)
+
+    tree(tmp_path, name)
+    for benchmark in open_benchmark(name, str(tmp_path)):
+        score_benchmark(benchmark, {"it": watch})
+    assert runs
+    assert all(len(run.kept) == 2 and run.before is run.after is None for run in runs)
 
 
 def test_xiph_makes_even_frames_shrunk_or_cut_from_the_middle(tmp_path: Path) -> None:

@@ -57,6 +57,20 @@ def test_time_errors_are_found_to_a_tenth_of_a_millisecond() -> None:
     assert price_of_thirds(results)["true"] == 0
 
 
+def test_a_run_knows_the_frames_beside_it() -> None:
+    runs: list[Run] = []
+
+    def watch(run: Run) -> list[list[Picture]]:
+        runs.append(run)
+        return RIVALS["repeat"](run)
+
+    score_drawn({"it": watch}, SHOT, 1)
+    (run,) = runs
+    for picture, frame in zip((run.before, *run.kept, run.after), range(65, 69), strict=True):
+        assert picture is not None
+        assert np.array_equal(picture, clip.picture(frame / RATE, *SIZE))
+
+
 def test_a_frame_darker_than_the_truth_still_shows_its_time() -> None:
     drawn = [clip.picture(Fraction(FIRST * 24 + step, 24 * 24), *SIZE) for step in range(25)]
     assert shown_phase(drawn[7] // 2 + 20, drawn) == pytest.approx(7 / 24, abs=0.01)

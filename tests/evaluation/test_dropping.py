@@ -90,6 +90,28 @@ def test_long_scenes_come_in_runs_that_share_a_frame(
     assert all(np.array_equal(one.truth, frames[one.frame]) for one in found)
 
 
+@pytest.mark.parametrize("pixels", [1, 2, 3, 100])
+def test_where_runs_are_cut_changes_nothing_that_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pixels: int
+) -> None:
+    """Two scenes; the kept frames are 0, 2 ... 18, of which 12 begins the second."""
+    monkeypatch.setattr("filmcli.evaluation.dropping._RUN_PIXELS", pixels * 128 * 96)
+    frames = gliding(12, seed=1) + gliding(7, seed=2)
+    numbers = {frame.tobytes(): at for at, frame in enumerate(frames)}
+    watcher = Recorder()
+    rebuilt(film(tmp_path / "a.mkv", frames), 2, watcher)
+    found: list[tuple[int | None, ...]] = []
+    for run in watcher.runs:
+        shown = [run.before, *run.kept, run.after]
+        seen = [None if one is None else numbers[one.tobytes()] for one in shown]
+        assert list(run.times) == [Fraction(at, 24) for at in seen if at is not None]
+        found += [tuple(seen[at : at + 4]) for at in range(len(run.phases))]
+    assert found == [
+        *((None, 0, 2, 4), (0, 2, 4, 6), (2, 4, 6, 8), (4, 6, 8, 10), (6, 8, 10, None)),
+        *((None, 12, 14, 16), (12, 14, 16, 18), (14, 16, 18, None)),
+    ]
+
+
 def test_the_limit_counts_intervals(tmp_path: Path) -> None:
     path = film(tmp_path / "a.mkv", gliding(30))
     assert [one.frame for one in rebuilt(path, 3, limit=2)] == [1, 2, 4, 5]

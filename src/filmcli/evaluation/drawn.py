@@ -61,7 +61,8 @@ def score_drawn(
         drawn = [_interval(first + k) for k in range(intervals)]
         truths = [[pictures[int(phase * _STEPS)] for phase in PHASES] for pictures in drawn]
         frames = []
-        run = Run(kept, [PHASES] * intervals, number)
+        before, after = _picture(Fraction(first - 1)), _picture(Fraction(first + intervals + 1))
+        run = Run(kept, [PHASES] * intervals, number, before, after)
         for at, rebuilt in enumerate(judged(makers, run, truths, first * (len(PHASES) + 1))):
             watch(rebuilt)
             frames.append(rebuilt.without_pictures)

@@ -12,8 +12,8 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import islice
-from typing import cast
+from itertools import groupby, islice
+from typing import NamedTuple, cast
 
 from filmcli.adaptation.film import FilmAdapter, adaptable, recipe_of
 from filmcli.adaptation.scene import Scene, scenes_of
@@ -160,31 +160,60 @@ def rebuild(film: Dropped, makers: Mapping[str, Maker]) -> Iterator[Rebuilt]:
         yield from judged(makers, run, truths, first * film.drop)
 
 
-def _runs(film: Dropped) -> Iterator[tuple[int, Run, list[list[Picture]]]]:
-    """Yield the number of a run's first interval, the run, and its dropped frames."""
-    most = max(1, _RUN_PIXELS // (film.info.width * film.info.height))
-    first, kept = 0, list[Picture]()
-    truths, between = list[list[Picture]](), list[Picture]()
+class _Interval(NamedTuple):
+    """A kept frame of this number, the dropped ones behind it, and the next kept one."""
+
+    number: int
+    left: Picture
+    dropped: list[Picture]
+    right: Picture
+
+
+def _intervals(film: Dropped) -> Iterator[_Interval]:
+    """Yield the intervals of `film` that no cut lies in."""
     with closing(pictures(film.info)) as frames:
+        left, dropped = None, list[Picture]()
         for index, frame in enumerate(islice(frames, film.intervals * film.drop + 1)):
             if index % film.drop:
-                between.append(frame)
+                dropped.append(frame)
                 continue
-            number = index // film.drop
-            goes_on = number > 0 and film.is_whole(number - 1)
-            if goes_on:
-                kept.append(frame)
-                truths.append(between)
-            if truths and (not goes_on or len(truths) == most):
-                yield first, _run(film, first, kept), truths
-                truths = []
-            if not truths:
-                first, kept = number, [frame]
-            between = []
-    if truths:
-        yield first, _run(film, first, kept), truths
+            number = index // film.drop - 1
+            if left is not None and film.is_whole(number):
+                yield _Interval(number, left, dropped, frame)
+            left, dropped = frame, []
 
 
-def _run(film: Dropped, first: int, kept: Sequence[Picture]) -> Run:
-    intervals = range(first, first + len(kept) - 1)
-    return Run(kept, [film.phases(interval) for interval in intervals], film.scene(first))
+def _runs(film: Dropped) -> Iterator[tuple[int, Run, list[list[Picture]]]]:
+    """Yield the number of a run's first interval, the run, and its dropped frames."""
+    for _, scene in groupby(_intervals(film), key=lambda interval: film.scene(interval.number)):
+        yield from _runs_of(film, scene)
+
+
+def _runs_of(
+    film: Dropped, scene: Iterator[_Interval]
+) -> Iterator[tuple[int, Run, list[list[Picture]]]]:
+    """Cut one scene into runs; each is told of the kept frames beside it."""
+    most = max(1, _RUN_PIXELS // (film.info.width * film.info.height))
+    before, ahead = None, next(scene, None)
+    while ahead is not None:
+        intervals = [ahead, *islice(scene, most - 1)]
+        ahead = next(scene, None)
+        run = _run(film, intervals, before, None if ahead is None else ahead.right)
+        yield intervals[0].number, run, [interval.dropped for interval in intervals]
+        before = intervals[-1].left
+
+
+def _run(
+    film: Dropped, intervals: Sequence[_Interval], before: Picture | None, after: Picture | None
+) -> Run:
+    numbers = [interval.number for interval in intervals]
+    first = numbers[0] - (before is not None)
+    last = numbers[-1] + 1 + (after is not None)
+    return Run(
+        kept=[intervals[0].left, *(interval.right for interval in intervals)],
+        phases=[film.phases(number) for number in numbers],
+        scene=film.scene(numbers[0]),
+        before=before,
+        after=after,
+        times=[film.times[number * film.drop] for number in range(first, last + 1)],
+    )

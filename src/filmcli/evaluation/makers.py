@@ -1,6 +1,6 @@
 """Who makes the dropped frames: the network of some weights, and the old ways beside it.
 
-All of them are asked the same question, a `Run`, and see nothing but its kept frames.
+All of them are asked the same question, a `Run`, and see nothing but kept frames.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from filmcli.evaluation.rivals import Rival, blend, dis_flow, minterpolate, repe
 from filmcli.frames import Color, Layout, Planes
 from filmcli.network.interpolator import Interpolator
 from filmcli.network.weights import Weights
+from filmcli.render import neighbours
+from filmcli.timing import Outer, outer_distance
 
 _RGB = Layout("gbrp", "rgb")
 _FINEST = 12  # frames an interval that minterpolate is asked for
@@ -29,11 +31,17 @@ class Run(NamedTuple):
     """Kept frames in a row, all of scene number `scene`, and the phases wanted in each interval.
 
     There is one tuple of phases, rising and strictly between 0 and 1, fewer than there are frames.
+    `before` and `after` are the kept frames beside the run in its scene, where there are any:
+    nothing is made between them and the run, but they show how the motion goes on. `times` are
+    those of all these frames, from `before` to `after`; empty, they stand evenly.
     """
 
     kept: Sequence[Picture]
     phases: Sequence[tuple[Fraction, ...]]
     scene: int = 0
+    before: Picture | None = None
+    after: Picture | None = None
+    times: Sequence[Fraction] = ()
 
 
 Maker = Callable[[Run], list[list[Picture]]]
@@ -63,11 +71,16 @@ class Network:
         """Make the frames of a run; raises what `Interpolator` raises."""
         doorway = self._doorway(run.kept[0])
         params = self._params_of(run.scene) if self._params_of else None
-        planes = [_planes(picture) for picture in run.kept]
-        return [
-            [_picture(made) for made in doorway.between(left, right, phases, params)]
-            for (left, right), phases in zip(pairwise(planes), run.phases, strict=True)
-        ]
+        seen = [_planes(frame) for frame in (run.before, *run.kept, run.after) if frame is not None]
+        steps = [b - a for a, b in pairwise(run.times or map(Fraction, range(len(seen))))]
+        made = []
+        for left, phases in enumerate(run.phases, start=int(run.before is not None)):
+            before, after = neighbours(seen.__getitem__, left, _outer(steps, left))
+            frames = doorway.between(
+                seen[left], seen[left + 1], phases, params, before=before, after=after
+            )
+            made.append([_picture(frame) for frame in frames])
+        return made
 
     def _doorway(self, picture: Picture) -> Interpolator:
         height, width = picture.shape[:2]
@@ -83,6 +96,16 @@ class Network:
             )
             self._size = (height, width)
         return self._interpolator
+
+
+def _outer(steps: Sequence[Fraction], left: int) -> Outer:
+    """What counts beside the step of this number; a run's are all of one scene."""
+
+    def distance(beside: int) -> Fraction | None:
+        exists = 0 <= beside < len(steps)
+        return outer_distance(steps[beside], steps[left]) if exists else None
+
+    return Outer(distance(left - 1), distance(left + 1))
 
 
 def _planes(picture: Picture) -> Planes:
