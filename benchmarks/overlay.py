@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from filmcli.frames import Color, Layout
+from filmcli.frames import Color, Layout, Neighbour
 from filmcli.network.interpolator import Interpolator
 from filmcli.network.weights import load
 
@@ -72,9 +72,12 @@ def standing(frames: Sequence[Picture]) -> Mask:
 
 def made_and_mended(network: Interpolator, frames: Sequence[Picture]) -> list[Picture]:
     """The picture in the middle of eight, as made, and with what stands still copied, by span."""
-    left, right = frames[3], frames[4]
-    ((made,),) = network.between((left,), (right,), [Fraction(1, 2)])
-    mended = [np.where(standing(frames[4 - n // 2 : 4 + n // 2]), left, made) for n in SPANS]
+    before, left, right, after = ((frame,) for frame in frames[2:6])
+    one = Fraction(1)
+    ((made,),) = network.between(
+        left, right, [one / 2], before=Neighbour(before, one), after=Neighbour(after, one)
+    )
+    mended = [np.where(standing(frames[4 - n // 2 : 4 + n // 2]), frames[3], made) for n in SPANS]
     return [np.asarray(picture, np.uint8) for picture in (made, *mended)]
 
 

@@ -8,19 +8,21 @@ import sys
 import time
 from collections.abc import Callable
 from fractions import Fraction
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from benchmarks.speed import Took, fresh_weights, mandelbrot, run_ffmpeg
 from filmcli.network.interpolator import Interpolator
 from filmcli.network.weights import load, save
+from filmcli.render import Reel, render
 from filmcli.request import Settings
+from filmcli.timing import Timeline
 from filmcli.upsample import upsample
 from filmcli.video.decode import decode
 from filmcli.video.probe import probe
 
 SECONDS = 15
+RATE = Fraction(24)
 
 # Linux counts a child's ru_maxrss from its parent's size at the fork; VmHWM is the child's own.
 _PEAK = """
@@ -53,13 +55,14 @@ def measure_overhead(folder: Path) -> list[dict[str, Any]]:
     settings = Settings(weights=weights, output=str(folder / "overhead.2x.mkv"))
     whole = timed(lambda: upsample(film, settings))
     info = probe(film)
-    frames = [frame.planes for frame in decode(info)]
+    frames = list(decode(info))
     doorway = Interpolator(load(weights), info.layout, info.color, info.width, info.height)
-    pairs = list(pairwise(frames))
-    alone = timed(lambda: [doorway.between(*pair, [Fraction(1, 2)]) for pair in pairs])
+    timeline = Timeline([k / RATE for k in range(len(frames))], 1 / RATE, 2 * RATE)
+    slots = [slot for slot in timeline.slots(0, timeline.count) if slot.kind == "make"]
+    alone = timed(lambda: list(render(Reel(iter(frames), 0), slots, timeline.outer, doorway)))
     return [
         {
-            "640x360, film-xs": f"{len(pairs)} frames made, {name}",
+            "640x360, film-xs": f"{len(slots)} frames made, {name}",
             "network alone, s": network,
             "upsample, s": all_of_it,
             "around the network": f"{100 * (1 - network / all_of_it):.1f} %",

@@ -10,13 +10,12 @@ import resource
 import subprocess
 import time
 from fractions import Fraction
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 
-from filmcli.frames import Planes, VideoInfo
+from filmcli.frames import Neighbour, Planes, VideoInfo
 from filmcli.network.film import CONFIGS, Film
 from filmcli.network.interpolator import Interpolator
 from filmcli.network.machine import choose_device, choose_precision
@@ -71,15 +70,22 @@ def minterpolate(film: Path) -> Took:
 
 
 def network(name: str, precision: str, info: VideoInfo, frames: list[Planes]) -> Took:
-    """Return what a frame between two costs in a row of intervals, the first not counted."""
+    """Return what a frame costs in a row of intervals with others beside it, the first left out."""
     doorway = Interpolator(
         fresh_weights(name), info.layout, info.color, info.width, info.height, precision=precision
     )
     costs: list[Took] = []
     start = time.perf_counter()
-    for left, right in pairwise(frames):
+    rows = zip(frames, frames[1:], frames[2:], frames[3:], strict=False)
+    for before, left, right, after in rows:
         wall, cpu = time.perf_counter(), time.process_time()
-        doorway.between(left, right, [Fraction(1, 2)])  # ends with the planes in main memory
+        doorway.between(  # ends with the planes in main memory
+            left,
+            right,
+            [Fraction(1, 2)],
+            before=Neighbour(before, Fraction(1)),
+            after=Neighbour(after, Fraction(1)),
+        )
         costs.append(Took(time.perf_counter() - wall, time.process_time() - cpu))
         if time.perf_counter() - start > SECONDS_EACH and len(costs) > 1:
             break
