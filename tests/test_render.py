@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
-from itertools import islice
+from itertools import islice, pairwise
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ from torch import Tensor
 from filmcli.errors import RenderError
 from filmcli.frames import Frame, Neighbour, Planes
 from filmcli.render import Reel, render
-from filmcli.segments import segments, source_span
+from filmcli.segments import Segment, source_span
 from filmcli.timing import Outer, Slot, Timeline
 from tests.timelines import even, patient, timelines
 
@@ -225,14 +225,19 @@ def test_a_repeated_picture_is_no_neighbour() -> None:
 
 
 @patient
-@given(timelines(), st.integers(1, 3), st.data())
-def test_a_segment_alone_is_made_as_in_the_running_film(
-    timeline: Timeline, longest: int, data: st.DataObject
+@given(timelines(), st.data())
+def test_outputs_alone_are_made_as_in_the_running_film(
+    timeline: Timeline, data: st.DataObject
 ) -> None:
-    """From no more than its own source pictures, whichever segments are left to be made."""
-    few = st.integers(0, 5)  # so that many repeat the one before
-    values = data.draw(st.lists(few, min_size=len(timeline.times), max_size=len(timeline.times)))
-    frames, parts = film(values), segments(timeline, longest)
+    """From no more than their own source pictures, wherever they are split and whichever are left.
+
+    Some pictures repeat the one before.
+    """
+    count, outputs = len(timeline.times), st.integers(0, timeline.count)
+    repeats = data.draw(st.sets(st.integers(1, max(1, count - 1)), max_size=4))
+    frames = film([at - sum(repeat <= at for repeat in repeats) for at in range(count)])
+    borders = sorted(data.draw(st.sets(outputs, max_size=9)) | {0, timeline.count})
+    parts = [Segment(0, first, last) for first, last in pairwise(borders)]
     todo = sorted(data.draw(st.sets(st.sampled_from(parts), min_size=1)))
     start, _ = source_span(timeline, todo[0])
     running = Reel(iter(frames[start:]), start)
@@ -244,3 +249,11 @@ def test_a_segment_alone_is_made_as_in_the_running_film(
         made = shown(render(lone, slots, timeline.outer, own))
         assert made == shown(render(running, slots, timeline.outer, shared))
         assert (own.calls, own.around) == (shared.calls, shared.around)
+
+
+def test_an_interval_split_in_two_is_made_alike_twice() -> None:
+    timeline = Timeline(even(6, 24), Fraction(1, 24), Fraction(96))
+    reel, blend = Reel(iter(film([0, 10, 30, 60, 100, 150])), 0), Blend()
+    for first, last in ((0, 10), (10, 12)):
+        list(render(reel, timeline.slots(first, last), timeline.outer, blend))
+    assert blend.around[-2:] == [((10, ONE), (100, ONE))] * 2
