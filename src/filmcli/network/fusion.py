@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from filmcli.network.features import FramePyramids, conv
 from filmcli.network.flow import FlowPyramids
 from filmcli.network.pyramids import warp
+from filmcli.network.titles import laid_over
 
 Head = Literal["rgb", "blend"]
 
@@ -28,8 +29,6 @@ RESIDUAL = slice(_CANDIDATES, _CANDIDATES + 3)
 _PARTS = _CANDIDATES, 3, 4, 1  # logits, residual, corrections of two flows, sharpness
 _STILL_SHARE = 0.01  # of a fresh network
 _DIFFERENCES = 5
-_EQUAL_LEVELS = 3.0, 6.0  # certainly, no longer
-_MOVING_LEVELS = 6.0, 12.0  # not yet, certainly
 
 
 class Synthesis(NamedTuple):
@@ -283,33 +282,6 @@ def _shares(logits: Tensor, time: Tensor, still: Tensor) -> Tensor:
     moved = torch.cat((1 - time, time), dim=1).clamp(min=1e-6).log() + ((1 - share) / 2).log()
     even = torch.cat((moved, moved, share.log()), dim=1)
     return torch.softmax(logits * (1 - still) + even, dim=1)
-
-
-@torch.no_grad()
-def laid_over(left: Tensor, right: Tensor) -> Tensor:
-    """Return how surely pixels stand still over motion, `(B, 1, H, W)` in 0..1: titles and logos.
-
-    They lie in 3x3 equal pixels, and what is around them changes. The flow follows what moves, and
-    nothing else in two frames tells a title from what passes behind it: without this, white
-    words over a slide of 8 px are off by 118 levels, with it by 2 (`python -m benchmarks.overlay`).
-    """
-    change = (left - right).abs().amax(dim=1, keepdim=True) * 255  # levels of 8 bits
-    calmest = -_largest_around(-_largest_around(change))  # of the 3x3 that the pixel is in
-    around = F.avg_pool2d(
-        F.avg_pool2d(change, 8, 8, ceil_mode=True), 5, 1, 2, count_include_pad=False
-    )
-    around = F.interpolate(around, size=change.shape[-2:], mode="bilinear", align_corners=False)
-    equal = ((_EQUAL_LEVELS[1] - calmest) / (_EQUAL_LEVELS[1] - _EQUAL_LEVELS[0])).clamp(0, 1)
-    moving = (around - _MOVING_LEVELS[0]) / (_MOVING_LEVELS[1] - _MOVING_LEVELS[0])
-    return equal * moving.clamp(0, 1)
-
-
-def _largest_around(plane: Tensor) -> Tensor:
-    """Return the largest value in the 3x3 around each; `max_pool2d` takes several times as long."""
-    plane = F.pad(plane, (1, 1, 1, 1), mode="replicate")
-    plane = torch.maximum(torch.maximum(plane[..., :-2], plane[..., 1:-1]), plane[..., 2:])
-    rows = plane[..., :-2, :], plane[..., 1:-1, :], plane[..., 2:, :]
-    return torch.maximum(torch.maximum(rows[0], rows[1]), rows[2])
 
 
 def _mixed(pictures: Sequence[Tensor], shares: Tensor) -> Tensor:
