@@ -125,9 +125,10 @@ def ramps() -> tuple[FramePyramids, FramePyramids, FlowPyramids]:
 
 def test_what_stands_still_over_motion_is_there_to_be_chosen() -> None:
     left, right, flows = ramps()
-    right.images[0] = left.images[0]
+    # A level a pixel is too faint for a title, which would stand whatever the decoder says.
+    left.images[0] = right.images[0] = left.images[0] / 255
     made = biased({4: 2.0})(left, right, flows, HALF)  # a logit of 20 for both as they stand
-    assert torch.allclose(made, left.images[0], atol=1e-3)
+    assert torch.allclose(made, left.images[0], atol=1e-3 / 255)
 
 
 def test_each_neighbour_is_fetched_by_both_flows() -> None:

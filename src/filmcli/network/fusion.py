@@ -143,7 +143,8 @@ class Fusion(nn.Module):
             both = left.images[0], right.images[0]
             corrected, lost = _fetched(aligned[0].images, first)
             candidates = [*corrected.chunk(2), *aligned[0].pictures[2:], torch.lerp(*both, time)]
-            shares = _shares(_GAIN * logits, time, laid_over(*both))
+            still = laid_over(*both, (flows.forward[0] - flows.backward[0]) / 2)
+            shares = _shares(_GAIN * logits, time, still)
             sides = shares[:, 0:2] + shares[:, 2:4]
             lost = (sides * torch.cat(lost.chunk(2), dim=1)).sum(dim=1, keepdim=True)
             frame = _mixed(candidates, shares) + residual + _GAIN * sharpness * lost
