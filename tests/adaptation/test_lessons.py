@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import pytest
 import torch
@@ -146,6 +147,38 @@ def test_what_stays_as_it_is_is_computed_once_a_support_set(
         "extract": features + 3 * anew["extract"],
         "predict_flow": flows + 3 * anew["predict_flow"],
     }
+
+
+def bent(net: Film, frames: Sequence[Tensor], distance: float = 1.0) -> Tensor:
+    """The frame in the middle of four, by the network's own stages."""
+    before, left, right, after = (net.features(frame) for frame in frames)
+    outwards = net.flow(left, before), net.flow(right, after)
+    flows = net.bend(net.flows(left, right), *((flow, distance) for flow in outwards))
+    made: Tensor = net.fuse(left, right, flows, torch.tensor([0.5]))
+    return made
+
+
+@pytest.mark.parametrize(
+    "name", ["fuse.output_conv.bias", "predict_flow._predictor._convs.0.0.bias"]
+)
+def test_frames_around_bend_the_motion_of_every_answer(name: str) -> None:
+    net = film()
+    frames = dict(zip((-3, -2, -1, 0, 1, 2, 3), torch.rand(7, 1, 3, 64, 64), strict=True))
+    around = torch.stack([frames[k] for k in (-3, -2, 2, 3)], dim=1)
+    triplets = Triplets(frames[-1], frames[0], frames[1], torch.tensor([0.5]), 0, around)
+    params = {name: net.get_parameter(name)}
+
+    def loss(questions: Questions, of: Triplets) -> Tensor:
+        return Lesson(net, of, questions, [name]).loss(params)
+
+    doubled = bent(net, [frames[k] for k in (-3, -1, 1, 3)])
+    torch.testing.assert_close(loss(Questions(1, 0), triplets), charbonnier(doubled, frames[0]))
+    before, after = (bent(net, [frames[k + step] for k in (-2, -1, 0, 1)]) for step in (0, 1))
+    cycle = bent(net, [frames[-1], before, after, frames[1]], 0.5)
+    torch.testing.assert_close(loss(Questions(0, 1), triplets), charbonnier(cycle, frames[0]))
+    for questions in (Questions(1, 0), Questions(0, 1)):
+        alone = loss(questions, triplets._replace(around=None))
+        assert not torch.isclose(loss(questions, triplets), alone, rtol=1e-4)
 
 
 @pytest.mark.parametrize("build", [film, VoxelFlow])

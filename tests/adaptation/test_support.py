@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -49,7 +50,7 @@ def test_a_whole_scene_is_covered_and_its_liveliest_frames_taken() -> None:
     choice = choose(TIMES, motion, (0, 100), support=8, held_out=2)
     assert isinstance(choice, Choice)
     both = sorted([*choice.support, *choice.held_out])
-    assert both[0] < 12
+    assert both[0] <= 12
     assert both[-1] > 86
     assert max(np.diff(both)) < 30
     # the change of 9 is between frames 12 and 13, and so on: a triplet around each of them
@@ -98,6 +99,58 @@ def test_each_frame_is_asked_for_once_in_rising_order() -> None:
     assert (len(support), len(held_out)) == (3, 1)
 
 
+def test_frames_around_are_asked_for_once_in_rising_order_too() -> None:
+    asked: list[int] = []
+
+    def frame_at(i: int) -> Tensor:
+        asked.append(i)
+        return moving(i)
+
+    gather(Choice([5, 6, 20], [12], roomy=True), frame_at, TIMES, 64, seed=0)
+    assert asked == [*range(2, 16), *range(17, 24)]
+
+
+def test_frames_around_show_the_same_place() -> None:
+    (plain,), _ = gather(Choice([5], []), moving, TIMES, 64, seed=0)
+    (roomy,), _ = gather(Choice([5], [], roomy=True), moving, TIMES, 64, seed=0)
+    assert plain.around is None and plain.beside(-3, 3) is None
+    assert torch.equal(plain.left, roomy.left)
+    frames = [
+        roomy.beside(before, after)[side]  # type: ignore[index]
+        for side, before, after in [(0, -3, 1), (0, -2, 1), (0, -1, 1), (1, -1, 2), (1, -1, 3)]
+    ]
+    for earlier, later in pairwise(frames):
+        steps = 3 if later is not frames[3] else 9  # from 4 to 7, over the middle and right
+        assert torch.equal(earlier[..., :-steps], later[..., steps:])
+    assert stack([roomy, roomy]).around.shape == (2, 4, 3, 64, 64)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("length", "late", "still", "roomy"),
+    [
+        (40, Fraction(0), None, True),
+        (40, Fraction(1, 960), None, True),  # 2.5 % of an interval late, as containers round
+        (40, Fraction(1, 96), None, False),  # a quarter of one
+        (40, Fraction(0), 20, True),
+        (9, Fraction(0), None, True),
+        (8, Fraction(0), None, False),
+    ],
+)
+def test_triplets_have_room_where_the_scene_is_long_and_even(
+    length: int, late: Fraction, still: int | None, roomy: bool
+) -> None:
+    times = [time + late * (i % 2) for i, time in enumerate(TIMES)]
+    motion = [0.0 if i == still else 1.0 for i in range(len(TIMES))]
+    choice = choose(times, motion, (10, 10 + length), 12, 5)
+    assert isinstance(choice, Choice)
+    assert choice.roomy == roomy
+    both = [*choice.support, *choice.held_out]
+    if roomy:
+        assert min(both) >= 13 and max(both) < 10 + length - 3
+        # the seven frames around 17 begin with 14; from 23 on the repeated one is the first
+        assert still is None or not set(both) & set(range(17, 23))
+
+
 def taught(
     middles: list[int], frame_at: Callable[[int], Tensor], crop_px: int = 64, seed: int = 0
 ) -> list[Triplets]:
@@ -106,7 +159,7 @@ def taught(
 
 def test_crops_show_the_same_place_and_what_moves() -> None:
     for seed in range(10):
-        left, middle, right, phase, margin = taught([5], moving, 64, seed)[0]
+        left, middle, right, phase, margin, _ = taught([5], moving, 64, seed)[0]
         assert left.shape == middle.shape == right.shape == (1, 3, 64, 64)
         assert phase.item() == 0.5
         assert margin == MARGIN_PX

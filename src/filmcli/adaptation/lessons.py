@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from filmcli.adaptation.inner import Params
-from filmcli.adaptation.making import Making
+from filmcli.adaptation.making import Around, Making
 from filmcli.losses import charbonnier
 
 
@@ -25,7 +25,8 @@ class Triplets(NamedTuple):
     """Three frames each, in order of time: `(B, 3, H, W)` RGB; `phase` `(B,)` of the middle one.
 
     Pixels nearer than `margin` px to the edge are neither taught nor scored: what moves over the
-    edge of a crop cannot be known.
+    edge of a crop cannot be known. `around`, if known, are the frames 3 and 2 before the middle one
+    and 2 and 3 after it, all at even distances: by them the motion bends, as in the film.
     """
 
     left: Tensor
@@ -33,6 +34,18 @@ class Triplets(NamedTuple):
     right: Tensor
     phase: Tensor
     margin: int = 0
+    around: Tensor | None = None  # (B, 4, 3, H, W)
+
+    def beside(self, before: int, after: int) -> Around | None:
+        """Return the frames that far before and after the middle one; None if they are not known.
+
+        `before` is one of -3, -2 and -1, `after` of 1, 2 and 3.
+        """
+        if self.around is None:
+            return None
+        earlier, early, late, later = self.around.unbind(dim=1)
+        known = {-3: earlier, -2: early, -1: self.left, 1: self.right, 2: late, 3: later}
+        return known[before], known[after]
 
 
 class Questions(NamedTuple):
@@ -48,13 +61,14 @@ class _Answers:
     def __init__(self, making: Making, triplets: Triplets, questions: Questions) -> None:
         self._making = making
         self._phase = triplets.phase
-        left, middle, right, phase, _ = triplets
+        left, middle, right, phase = triplets[:4]
+        self._beside = triplets.beside(-1, 1)
         half = torch.full_like(phase, 0.5)
         if questions.doubled:
-            self._doubled = making.between(left, right, phase)
+            self._doubled = making.between(left, right, phase, triplets.beside(-3, 3))
         if questions.cycle:
-            self._before = making.between(left, middle, half)
-            self._after = making.between(middle, right, half)
+            self._before = making.between(left, middle, half, triplets.beside(-2, 1))
+            self._after = making.between(middle, right, half, triplets.beside(-1, 2))
 
     def doubled(self, params: Params) -> Tensor:
         """Return the middle frames made from their neighbours."""
@@ -65,7 +79,7 @@ class _Answers:
         before, after = self._before(params), self._after(params)
         if clamped:
             before, after = before.clamp(0, 1), after.clamp(0, 1)
-        return self._making.anew(before, after, self._phase, params)
+        return self._making.anew(before, after, self._phase, params, self._beside)
 
 
 class Lesson:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -34,10 +35,11 @@ SMALLEST_CROP_PX = 64
 
 
 class Choice(NamedTuple):
-    """Indices of middle frames, rising."""
+    """Indices of middle frames, rising; `roomy` if all have three even frames on either side."""
 
     support: list[int]
     held_out: list[int]
+    roomy: bool = False
 
 
 def choose(
@@ -62,6 +64,12 @@ def choose(
     ]
     if len(lively) < LEAST:
         return "no motion"
+    inside = [
+        i for i in lively if first + 3 <= i < last - 3 and _is_even(times, i) and _moves(motion, i)
+    ]
+    # All of a scene's triplets are of one kind, as they go through the network together.
+    roomy = len(inside) >= max(LEAST, len(lively) // 2)
+    lively = inside if roomy else lively
     parts = np.array_split(np.array(lively), min(len(lively), support + held_out))
     chosen = [int(max(part, key=lambda i: (motion[i] + motion[i + 1], -i))) for part in parts]
     judges = max(1, min(held_out, len(chosen) // 3))
@@ -69,7 +77,19 @@ def choose(
     return Choice(
         [index for place, index in enumerate(chosen) if place not in places],
         [chosen[place] for place in sorted(places)],
+        roomy,
     )
+
+
+def _is_even(times: Sequence[Fraction], middle: int) -> bool:
+    """True if the seven frames around `middle` stand so evenly that motion in them can bend."""
+    steps = [after - before for before, after in pairwise(times[middle - 3 : middle + 4])]
+    return max(steps) * 10 <= min(steps) * 11
+
+
+def _moves(motion: Sequence[float], middle: int) -> bool:
+    """True if none of the seven frames around `middle` repeats the one before."""
+    return min(motion[middle - 2 : middle + 4]) > 0
 
 
 def phase(times: Sequence[Fraction], middle: int) -> float:
@@ -88,16 +108,17 @@ def gather(
     """Return the chosen support and held-out triplets, cropped; damaged ones are left out.
 
     `frame_at(i)` is frame i as RGB `(1, 3, H, W)`, asked for once each, in rising order; at most
-    three are held. Crops have sides of `crop_px`, in small films of a third of the picture's, so
+    seven are held. Crops have sides of `crop_px`, in small films of a third of the picture's, so
     that adapting to them costs no more pictures; their place is drawn by `seed` and the index, of
     lessons where it moves, of held-out ones half of the time anywhere.
     """
     found: dict[int, Triplets] = {}
     held: dict[int, Tensor] = {}
     for middle in sorted([*choice.support, *choice.held_out]):
-        around = range(middle - 1, middle + 2)
-        held = {i: held[i] if i in held else frame_at(i) for i in around}
-        left, here, right = held.values()
+        reach = 3 if choice.roomy else 1
+        near = range(middle - reach, middle + reach + 1)
+        held = {i: held[i] if i in held else frame_at(i) for i in near}
+        left, here, right = (held[middle + step] for step in (-1, 0, 1))
         if not _is_damaged(left, here, right):
             rng = np.random.default_rng((seed, middle))
             height, width = left.shape[-2:]
@@ -107,21 +128,26 @@ def gather(
                 # What judges the lessons stands for what does not move, too: by halves.
                 change = change + change.mean()
             rows, columns = _place(change, side, rng)
+            crops = {i - middle: frame[..., rows, columns].clone() for i, frame in held.items()}
             found[middle] = Triplets(
-                left[..., rows, columns].clone(),
-                here[..., rows, columns].clone(),
-                right[..., rows, columns].clone(),
+                crops[-1],
+                crops[0],
+                crops[1],
                 torch.tensor([phase(times, middle)], device=left.device),
                 MARGIN_PX if max(height, width) > side else 0,
+                torch.stack([crops[k] for k in (-3, -2, 2, 3)], dim=1) if choice.roomy else None,
             )
-    support, held_out = ([found[i] for i in middles if i in found] for middles in choice)
+    support, held_out = ([found[i] for i in middles if i in found] for middles in choice[:2])
     return support, held_out
 
 
 def stack(triplets: Sequence[Triplets]) -> Triplets:
     """Return triplets of one size and margin as one batch."""
     left, middle, right, at = (torch.cat(parts) for parts in list(zip(*triplets, strict=True))[:4])
-    return Triplets(left, middle, right, at, triplets[0].margin)
+    around = [one.around for one in triplets if one.around is not None]
+    return Triplets(
+        left, middle, right, at, triplets[0].margin, torch.cat(around) if around else None
+    )
 
 
 def _is_damaged(left: Tensor, middle: Tensor, right: Tensor) -> bool:

@@ -136,6 +136,10 @@ class Film(nn.Module):
         both = [flow.chunk(2) for flow in self.predict_flow(start, end)]
         return FlowPyramids([flow[0] for flow in both], [flow[1] for flow in both])
 
+    def flow(self, start: FramePyramids, end: FramePyramids) -> list[Tensor]:
+        """Return the flow pyramid from `start` into `end`, on the grid of `start`."""
+        return self.predict_flow(start.features, end.features)  # type: ignore[no-any-return]
+
     def bend(
         self, flows: FlowPyramids, before: Outwards | None = None, after: Outwards | None = None
     ) -> FlowPyramids:
