@@ -60,6 +60,25 @@ def test_longer_windows_have_more_support_and_the_query_is_spread_over_them() ->
         next(tasks([[numbered_clip()]], 48, 0, support=1))
 
 
+def test_roomy_tasks_ask_the_same_of_the_frames_inside() -> None:
+    window = torch.arange(15.0)[:, None, None, None].expand(15, 3, 2, 2)
+    for plain, roomy in zip(as_task(window[4:11], 3), as_task(window, 3, room=4), strict=True):
+        assert all(torch.equal(*pair) for pair in zip(plain[:4], roomy[:4], strict=True))
+        gap = roomy.right - roomy.middle
+        for before, after in ((-3, 3), (-2, 2)):
+            beside = roomy.beside(before, after)
+            assert beside is not None
+            assert torch.equal(beside[0], roomy.middle + before * gap)
+            assert torch.equal(beside[1], roomy.middle + after * gap)
+    clip = numbered_clip(size=(48, 48))
+    longer = Clip([*clip.frames, *clip.frames[:3]], np.full(14, 20.0, np.float32), clip.size)
+    drawn = next(tasks([[longer]], 48, seed=1, queries=3, roomy=True))
+    assert drawn.support.around is not None
+    assert drawn.support.around.shape == (2, 4, 3, 48, 48)
+    with pytest.raises(InputError, match="15 frames"):
+        next(tasks([[numbered_clip()]], 48, 0, roomy=True))
+
+
 def test_tasks_are_windows_of_even_stride_and_the_same_for_the_same_seed() -> None:
     sources = [[numbered_clip(size=(48, 48))], [numbered_clip(5)]]  # the second is too short
     drawn = list(islice(tasks(sources, 48, seed=1), 20))

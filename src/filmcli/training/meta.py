@@ -57,6 +57,7 @@ class MetaRecipe:
     side: int = 160  # px of a task's frames
     support: int = 2  # triplets in a task's support
     queries: int = 3  # triplets in a task's query: 1 or 3
+    roomy: bool = False  # tasks have frames around, by which the motion in them bends
     seed: int = 0
 
     def __post_init__(self) -> None:

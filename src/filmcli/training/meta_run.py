@@ -23,7 +23,14 @@ def meta_train_film(
     """
     weights = load(run.initial)
     net = adaptable(weights, run.device)
-    drawn = tasks(sources, recipe.side, recipe.seed, queries=recipe.queries, support=recipe.support)
+    drawn = tasks(
+        sources,
+        recipe.side,
+        recipe.seed,
+        queries=recipe.queries,
+        support=recipe.support,
+        roomy=recipe.roomy,
+    )
     log = f"{run.output}.log"
     watch = Watch(log, report, recipe.steps, recipe.tasks, run.report_every)
 

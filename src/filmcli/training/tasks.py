@@ -3,7 +3,8 @@
 Of seven, frames 0, 2, 4, 6 are the film that the inner loop sees: the support asks for 2 and 4 at
 twice its interval. Frames 1, 3, 5 lie between, and are the query, at its own interval: that the two
 loops differ in this is what makes adaptation to the doubled gap useful (Choi et al. 2020, section
-3.3). Longer windows have more support, as the scenes of a film do.
+3.3). Longer windows have more support, as the scenes of a film do. Roomy ones have two frames more
+of the slow film on either side, by which the motion of both bends.
 """
 
 from __future__ import annotations
@@ -25,6 +26,10 @@ QUERIES = (1, 3)
 """How many triplets a query may have: the window's middle, or three spread over it."""
 
 
+ROOM = 4
+"""Frames more on either side of a roomy window: two of the slow film."""
+
+
 class Task(NamedTuple):
     """One window: support triplets, two or more, and query triplets at half their interval."""
 
@@ -39,19 +44,21 @@ def tasks(
     first: int = 0,
     queries: int = 1,
     support: int = 2,
+    roomy: bool = False,
 ) -> Iterator[Task]:
     """Yield endless tasks of `side` x `side` px; number `first` of a seed is always the same.
 
     A source counts as much as another, however many clips it has. Raises UsageError for numbers
     of `queries` or `support` triplets that there cannot be, InputError if no clip has the frames,
-    two for each of the support and three more, of that size.
+    two for each of the support and three more, or eleven more of `roomy` ones, of that size.
     """
     if queries not in QUERIES:
         raise UsageError(f"A task cannot have {queries} queries.", "", "Give 1 or 3.")
     if support < 2:
         why = "There is no window so short."
         raise UsageError(f"A task cannot have {support} lessons.", why, "Give 2 or more.")
-    length = 2 * support + 3
+    room = ROOM if roomy else 0
+    length = 2 * support + 3 + 2 * room
     long = [
         fitting
         for clips in sources
@@ -63,20 +70,35 @@ def tasks(
     number = first
     while True:
         rng = np.random.default_rng((seed, number))
-        yield as_task(_window(long, length, side, rng), queries)
+        yield as_task(_window(long, length, side, rng), queries, room)
         number += 1
 
 
-def as_task(window: Tensor, queries: int) -> Task:
-    """Return the task of consecutive frames `(F, 3, H, W)`, F odd and at least 7."""
-    middles, between = range(2, len(window) - 2, 2), range(1, len(window), 2)
+def as_task(window: Tensor, queries: int, room: int = 0) -> Task:
+    """Return the task of consecutive frames `(F, 3, H, W)`, F odd and at least 7.
+
+    The first and the last `room` of them, 0 or `ROOM`, are not asked for and do not count in F.
+    """
+    first, last = room, len(window) - room
+    middles, between = range(first + 2, last - 2, 2), range(first + 1, last, 2)
     asked = [between[(2 * n + 1) * len(between) // (2 * queries)] for n in range(queries)]
-    return Task(_triplets(window, list(middles), 2), _triplets(window, asked, 1))
+    support, query = _triplets(window, list(middles), 2), _triplets(window, asked, 1)
+    if not room:
+        return Task(support, query)
+    return Task(
+        support._replace(around=_around(window, list(middles), 2)),
+        query._replace(around=_around(window, asked, 1)),
+    )
 
 
 def _triplets(window: Tensor, middles: list[int], gap: int) -> Triplets:
     left, middle, right = (window[[i + step for i in middles]] for step in (-gap, 0, gap))
     return Triplets(left, middle, right, torch.full((len(middles),), 0.5))
+
+
+def _around(window: Tensor, middles: list[int], gap: int) -> Tensor:
+    """Return the frames around triplets, `(B, 4, 3, H, W)`."""
+    return torch.stack([window[[i + k * gap for i in middles]] for k in (-3, -2, 2, 3)], dim=1)
 
 
 def _fits(clip: Clip, length: int, side: int) -> bool:
