@@ -18,7 +18,7 @@ def laid_over(left: Tensor, right: Tensor, motion: Tensor) -> Tensor:
     `motion` `(B, 2, H, W)` is how far the flow says things go from `left` to `right`; it follows
     what passes behind a title. That lies in 3x3 equal pixels, and close by are edges that stand
     still where they would have moved: without this, white words over a slide of 8 px are off by
-    50 levels, with it by 0.8 (`python -m benchmarks.overlay`). To ask instead that the
+    50 levels, with it by 1 (`python -m benchmarks.overlay`). To ask instead that the
     surroundings change put specks into moving feathers: over 48 frames of 16 films 3863 pixels
     came out more than 8 levels worse by it, and by the edges 3 (`python -m benchmarks.titles`).
     """
