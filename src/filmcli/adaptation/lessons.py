@@ -20,13 +20,16 @@ from filmcli.adaptation.inner import Params
 from filmcli.adaptation.making import Around, Making
 from filmcli.losses import charbonnier
 
+AROUND = -3, -2, 2, 3
+"""Which frames from the middle one on are those around a triplet."""
+
 
 class Triplets(NamedTuple):
     """Three frames each, in order of time: `(B, 3, H, W)` RGB; `phase` `(B,)` of the middle one.
 
     Pixels nearer than `margin` px to the edge are neither taught nor scored: what moves over the
-    edge of a crop cannot be known. `around`, if known, are the frames 3 and 2 before the middle one
-    and 2 and 3 after it, all at even distances: by them the motion bends, as in the film.
+    edge of a crop cannot be known. `around`, if known, are the frames `AROUND` it, all at even
+    distances: by them the motion bends, as in the film.
     """
 
     left: Tensor
@@ -43,8 +46,8 @@ class Triplets(NamedTuple):
         """
         if self.around is None:
             return None
-        earlier, early, late, later = self.around.unbind(dim=1)
-        known = {-3: earlier, -2: early, -1: self.left, 1: self.right, 2: late, 3: later}
+        known = {-1: self.left, 1: self.right}
+        known |= zip(AROUND, self.around.unbind(dim=1), strict=True)
         return known[before], known[after]
 
 

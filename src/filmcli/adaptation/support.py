@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from filmcli.adaptation.lessons import Triplets
+from filmcli.adaptation.lessons import AROUND, Triplets
 
 STILL = 0.5
 """Grey levels of mean change from frame to frame, under which there is no motion to learn."""
@@ -135,7 +135,7 @@ def gather(
                 crops[1],
                 torch.tensor([phase(times, middle)], device=left.device),
                 MARGIN_PX if max(height, width) > side else 0,
-                torch.stack([crops[k] for k in (-3, -2, 2, 3)], dim=1) if choice.roomy else None,
+                torch.stack([crops[k] for k in AROUND], dim=1) if choice.roomy else None,
             )
     support, held_out = ([found[i] for i in middles if i in found] for middles in choice[:2])
     return support, held_out

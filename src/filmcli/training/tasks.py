@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from filmcli.adaptation.lessons import Triplets
+from filmcli.adaptation.lessons import AROUND, Triplets
 from filmcli.errors import InputError, UsageError
 from filmcli.training.clips import STILL, Clip
 from filmcli.training.samples import Picture
@@ -82,23 +82,19 @@ def as_task(window: Tensor, queries: int, room: int = 0) -> Task:
     first, last = room, len(window) - room
     middles, between = range(first + 2, last - 2, 2), range(first + 1, last, 2)
     asked = [between[(2 * n + 1) * len(between) // (2 * queries)] for n in range(queries)]
-    support, query = _triplets(window, list(middles), 2), _triplets(window, asked, 1)
-    if not room:
-        return Task(support, query)
     return Task(
-        support._replace(around=_around(window, list(middles), 2)),
-        query._replace(around=_around(window, asked, 1)),
+        _triplets(window, list(middles), 2, roomy=room > 0),
+        _triplets(window, asked, 1, roomy=room > 0),
     )
 
 
-def _triplets(window: Tensor, middles: list[int], gap: int) -> Triplets:
-    left, middle, right = (window[[i + step for i in middles]] for step in (-gap, 0, gap))
-    return Triplets(left, middle, right, torch.full((len(middles),), 0.5))
+def _triplets(window: Tensor, middles: list[int], gap: int, *, roomy: bool) -> Triplets:
+    def at(step: int) -> Tensor:
+        return window[[i + step * gap for i in middles]]
 
-
-def _around(window: Tensor, middles: list[int], gap: int) -> Tensor:
-    """Return the frames around triplets, `(B, 4, 3, H, W)`."""
-    return torch.stack([window[[i + k * gap for i in middles]] for k in (-3, -2, 2, 3)], dim=1)
+    around = torch.stack([at(step) for step in AROUND], dim=1) if roomy else None
+    half = torch.full((len(middles),), 0.5)
+    return Triplets(at(-1), at(0), at(1), half, around=around)
 
 
 def _fits(clip: Clip, length: int, side: int) -> bool:
