@@ -13,6 +13,7 @@ from filmcli.adaptation.lessons import Exam, Lesson, Questions, Triplets
 from filmcli.adaptation.making import Making
 from filmcli.losses import charbonnier
 from filmcli.network.film import CONFIGS, Film
+from filmcli.network.flow import bent
 from filmcli.network.voxelflow import VoxelFlow
 
 
@@ -149,11 +150,11 @@ def test_what_stays_as_it_is_is_computed_once_a_support_set(
     }
 
 
-def bent(net: Film, frames: Sequence[Tensor], distance: float = 1.0) -> Tensor:
+def made_of_four(net: Film, frames: Sequence[Tensor], distance: float = 1.0) -> Tensor:
     """The frame in the middle of four, by the network's own stages."""
     before, left, right, after = (net.features(frame) for frame in frames)
     outwards = net.flow(left, before), net.flow(right, after)
-    flows = net.bend(net.flows(left, right), *((flow, distance) for flow in outwards))
+    flows = bent(net.flows(left, right), *((flow, distance) for flow in outwards))
     made: Tensor = net.fuse(left, right, flows, torch.tensor([0.5]))
     return made
 
@@ -171,10 +172,12 @@ def test_frames_around_bend_the_motion_of_every_answer(name: str) -> None:
     def loss(questions: Questions, of: Triplets) -> Tensor:
         return Lesson(net, of, questions, [name]).loss(params)
 
-    doubled = bent(net, [frames[k] for k in (-3, -1, 1, 3)])
+    doubled = made_of_four(net, [frames[k] for k in (-3, -1, 1, 3)])
     torch.testing.assert_close(loss(Questions(1, 0), triplets), charbonnier(doubled, frames[0]))
-    before, after = (bent(net, [frames[k + step] for k in (-2, -1, 0, 1)]) for step in (0, 1))
-    cycle = bent(net, [frames[-1], before, after, frames[1]], 0.5)
+    before, after = (
+        made_of_four(net, [frames[k + step] for k in (-2, -1, 0, 1)]) for step in (0, 1)
+    )
+    cycle = made_of_four(net, [frames[-1], before, after, frames[1]], 0.5)
     torch.testing.assert_close(loss(Questions(0, 1), triplets), charbonnier(cycle, frames[0]))
     for questions in (Questions(1, 0), Questions(0, 1)):
         alone = loss(questions, triplets._replace(around=None))

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from filmcli.network.film import CONFIGS, Film, FilmConfig
+from filmcli.network.flow import bent
 
 TINY = FilmConfig("tiny", filters=2, flow_filters=(4, 4, 6, 8))
 
@@ -130,7 +131,7 @@ def test_every_parameter_gets_a_gradient() -> None:
     net = lively(CONFIGS["film-xs"])
     before, left, right, after = (net.features(textured(1, 64, 64, seed)) for seed in range(4))
     outwards = net.flows(before, left).backward, net.flows(right, after).forward
-    flows = net.bend(net.flows(left, right), *((flow, 1.0) for flow in outwards))
+    flows = bent(net.flows(left, right), *((flow, 1.0) for flow in outwards))
     made = net.fuse(left, right, flows, torch.tensor([0.4]))
     made.pow(2).sum().backward()
     for name, parameter in net.named_parameters():

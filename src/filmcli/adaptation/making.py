@@ -17,6 +17,7 @@ from torch.func import functional_call
 from filmcli.adaptation.inner import Params
 from filmcli.adaptation.subsets import only_in
 from filmcli.network.film import Film, FlowPyramids, FramePyramids, Stages
+from filmcli.network.flow import bent
 
 Around = tuple[Tensor, Tensor]
 """The frames before left and after right, as far away as the interval is long."""
@@ -91,7 +92,7 @@ class Making:
             (self._stage(params, "flow", frame, beyond), distance)
             for frame, beyond in zip(pair, outer, strict=True)
         )
-        return self._film.bend(flows, before, after)
+        return bent(flows, before, after)
 
     def _both(self, frames: tuple[Tensor, Tensor]) -> _Pair:
         first, second = frames

@@ -11,7 +11,6 @@ source frame alone, `flows` on an interval, `fuse` on a phase inside it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from filmcli.network.features import FeatureExtractor, FramePyramids
-from filmcli.network.flow import FlowEstimator, FlowPyramids, bent, second_differences
+from filmcli.network.flow import FlowEstimator, FlowPyramids
 from filmcli.network.fusion import Fusion, Head, Synthesis
 from filmcli.network.pyramids import image_pyramid
 
@@ -94,11 +93,6 @@ CONFIGS: dict[str, FilmConfig] = {
 }
 
 
-Outwards = tuple[Sequence[Tensor], float]
-"""The flow pyramid from left into the frame before it, or from right into the one after, and how
-far that frame is, in intervals."""
-
-
 class Film(nn.Module):
     """A FILM network; pure: the same parameters and inputs give the same picture.
 
@@ -139,16 +133,6 @@ class Film(nn.Module):
     def flow(self, start: FramePyramids, end: FramePyramids) -> list[Tensor]:
         """Return the flow pyramid from `start` into `end`, on the grid of `start`."""
         return self.predict_flow(start.features, end.features)  # type: ignore[no-any-return]
-
-    def bend(
-        self, flows: FlowPyramids, before: Outwards | None = None, after: Outwards | None = None
-    ) -> FlowPyramids:
-        """Return `flows` with how their motion bends, as the frames around the interval tell."""
-        ends = (flows.forward, before), (flows.backward, after)
-        return bent(
-            flows,
-            *(second_differences(inwards, *outer) if outer else None for inwards, outer in ends),
-        )
 
     def forward(self, left: Tensor, right: Tensor, phase: Tensor) -> Tensor:
         """Return the frame at `phase` `(B,)` between `left` and `right` `(B, 3, H, W)`."""

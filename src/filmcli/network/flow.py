@@ -31,26 +31,31 @@ class FlowPyramids(NamedTuple):
     bends: tuple[list[Tensor], list[Tensor]] | None = None
 
 
-def second_differences(
-    inwards: Sequence[Tensor], outwards: Sequence[Tensor], distance: float = 1.0
-) -> list[Tensor]:
-    """Return the bend at a frame by its flows into the interval and out of it, `distance` long.
+Outwards = tuple[Sequence[Tensor], float]
+"""The flow pyramid from left into the frame before it, or from right into the one after, and how
+far that frame is, in intervals."""
 
-    All are pyramids on the frame's grid; the interval itself is 1 long.
+
+def bent(flows: FlowPyramids, before: Outwards | None, after: Outwards | None) -> FlowPyramids:
+    """Return `flows` with how their motion bends, as the frames around the interval tell.
+
+    Where one end's bend is not known, the other's stands for it.
     """
+    at_left = _second_differences(flows.forward, *before) if before else None
+    at_right = _second_differences(flows.backward, *after) if after else None
+    left, right = at_left or at_right, at_right or at_left
+    return flows._replace(bends=(left, right)) if left and right else flows
+
+
+def _second_differences(
+    inwards: Sequence[Tensor], outwards: Sequence[Tensor], distance: float
+) -> list[Tensor]:
+    """Return the bend at a frame by its flows into the interval and out of it, `distance` long."""
     scale = 2 / (1 + distance)
     return [
         scale * (inward + outward / distance)
         for inward, outward in zip(inwards, outwards, strict=True)
     ]
-
-
-def bent(
-    flows: FlowPyramids, at_left: list[Tensor] | None, at_right: list[Tensor] | None
-) -> FlowPyramids:
-    """Return `flows` with their bends; where one end's is not known, the other's stands for it."""
-    left, right = at_left or at_right, at_right or at_left
-    return flows._replace(bends=(left, right)) if left and right else flows
 
 
 class ResidualPredictor(nn.Module):

@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from filmcli.network.film import CONFIGS, Film, FilmConfig, FlowPyramids, FramePyramids, Stages
+from filmcli.network.flow import bent
 from filmcli.network.recursion import midpoint_tree
 from filmcli.network.weights import Weights
 
@@ -123,7 +124,7 @@ class Painter:
         if not self._net.config.bends:
             return flows
         before, after = outer
-        return self._net.bend(
+        return bent(
             flows,
             before and (self._flows(before.picture, left, params).backward, before.distance),
             after and (self._flows(right, after.picture, params).forward, after.distance),

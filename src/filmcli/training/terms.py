@@ -9,6 +9,7 @@ from torch import Tensor
 
 from filmcli import losses
 from filmcli.network.film import Film, FlowPyramids, FramePyramids
+from filmcli.network.flow import bent
 from filmcli.network.vgg import Vgg19
 from filmcli.training.samples import Batch
 
@@ -92,7 +93,7 @@ def _bent(net: Film, batch: Batch, left: FramePyramids, right: FramePyramids) ->
         outer = _look(net, torch.cat((batch.before, batch.after))).features
         outwards = [flow.chunk(2) for flow in net.predict_flow(inner, outer)]
     before, after = ([flow[end] for flow in outwards] for end in (0, 1))
-    bends = net.bend(flows, (before, 1.0), (after, 1.0)).bends
+    bends = bent(flows, (before, 1.0), (after, 1.0)).bends
     assert bends is not None
     framed = batch.framed[:, None, None, None]
     known_left, known_right = ([framed * bend for bend in bends_at] for bends_at in bends)
