@@ -183,6 +183,19 @@ def test_publish_replaces_only_when_asked(tmp_path: Path) -> None:
     assert output.read_bytes() == b"film"
 
 
+def test_a_run_that_gets_the_folder_after_another_made_the_film_leaves_nothing(
+    tmp_path: Path,
+) -> None:
+    output = tmp_path / "out.mp4"
+    output.write_bytes(b"made by the run that held the folder before")
+    with (
+        pytest.raises(OutputExistsError, match="appeared"),
+        open_job(str(output), "k" * 16, ".h264", None, False) as job,
+    ):
+        job.check_name_is_free()
+    assert os.listdir(tmp_path) == ["out.mp4"]
+
+
 def test_an_output_name_of_255_bytes(tmp_path: Path) -> None:
     output = tmp_path / ("x" * 251 + ".mp4")
     with open_job(str(output), "k" * 16, ".h264", None, False) as job:

@@ -31,6 +31,7 @@ def make() -> int:
         return 0
     try:
         with open_job(NAME, KEY, SUFFIX, None, False) as job:
+            job.check_name_is_free()
             job.record({}, PLAN, {})
             for index in range(2):
                 if not job.is_finished(index):

@@ -122,6 +122,14 @@ class Job:
         name = _hidden_name(self.output, self.key)
         return os.path.join(os.path.dirname(self.output), name + extension)
 
+    def check_name_is_free(self) -> None:
+        """Refuse a name that was taken before the work folder was held: OutputExistsError.
+
+        A run that waits for the lock while another ends would make the same film once more.
+        """
+        if os.path.lexists(self.output):
+            raise _name_is_taken(self.output)
+
     def path(self, index: int) -> str:
         """Name of a finished segment's file."""
         return os.path.join(self.folder, f"{index:06d}{self.suffix}")
@@ -350,14 +358,18 @@ def _move_to_free_name(source: str, target: str) -> None:
     try:
         os.link(source, target)
     except FileExistsError as error:
-        raise OutputExistsError(
-            f"{target} appeared while its film was being made",
-            "it is not replaced without being asked",
-            "replace it with -y, or name another output with -o",
-        ) from error
+        raise _name_is_taken(target) from error
     except OSError:  # a file system without hard links
         if os.path.lexists(target):
-            raise OutputExistsError(f"{target} exists already", "", "replace it with -y") from None
+            raise _name_is_taken(target) from None
         os.replace(source, target)
         return
     os.unlink(source)
+
+
+def _name_is_taken(output: str) -> OutputExistsError:
+    return OutputExistsError(
+        f"{output} appeared while its film was being made",
+        "it is not replaced without being asked",
+        "replace it with -y, or name another output with -o",
+    )

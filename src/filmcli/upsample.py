@@ -118,6 +118,8 @@ def _make(request: Request, plan: Plan, report: Report) -> None:
     with open_job(
         plan.output, request.key, SEGMENT_SUFFIX, settings.work_dir, settings.fresh
     ) as job:
+        if not settings.overwrite:
+            job.check_name_is_free()
         facts = {"source": os.path.abspath(plan.source), "output": job.output, "key": job.key}
         job.record(facts, plan.segments, plan.found.spelled())
         _render_segments(request, plan, job, report)
