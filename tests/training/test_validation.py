@@ -12,6 +12,7 @@ import torch
 from filmcli.errors import InputError
 from filmcli.evaluation.metrics import psnr
 from filmcli.network.film import CONFIGS, Film
+from filmcli.network.weights import load
 from filmcli.training.validation import Validation
 
 
@@ -35,6 +36,21 @@ def test_an_even_blend_scores_as_a_blend(tmp_path: Path) -> None:
     assert validation.score() == pytest.approx((100.0 + blended) / 2, abs=0.05)
     weights["fuse.output_conv.bias"] += 0.5  # it sees what becomes of the weights
     assert validation.score() < 40
+
+
+def test_frames_around_show_how_motion_bends_as_in_a_film(tmp_path: Path) -> None:
+    wide = footage.texture(72, 200, 2)
+    jerky = np.stack([wide[:, shift : shift + 96] for shift in (0, 2, 7, 15, 26, 40, 57)])
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "parts").mkdir()
+    footage.write(tmp_path / "whole/a_0.mkv", jerky)
+    for start in (0, 2, 4):
+        footage.write(tmp_path / f"parts/a_{start}.mkv", jerky[start : start + 3])
+    weights = load("film-xs").state_dict
+    whole, parts = (
+        Validation(str(tmp_path / name), "film-xs", weights).score() for name in ("whole", "parts")
+    )
+    assert whole > parts + 1
 
 
 def test_a_folder_without_films_is_refused(tmp_path: Path) -> None:
