@@ -24,8 +24,8 @@ def test_subsets_are_what_they_say(params: dict[str, torch.Tensor]) -> None:
         name for name in params if name.startswith("extract.")
     }
     assert "fuse.output_conv.bias" in names["tail"]
-    # four predictors, two convolutions each, weight and bias
-    assert len(names["heads"]) == 16
+    # three predictors, two convolutions each, weight and bias
+    assert len(names["heads"]) == 12
     assert all(params[name].shape[2:] in ((), (1, 1)) for name in names["heads"])
 
 

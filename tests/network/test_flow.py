@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from filmcli.network.flow import FlowEstimator, FlowPyramids, bent
+from filmcli.network.pyramids import resize_like
 
 
 def estimator(residuals: dict[str, tuple[float, float]]) -> FlowEstimator:
@@ -31,6 +32,20 @@ def test_residuals_add_up_from_coarse_to_fine_doubling() -> None:
         flows, [(12.5, -3.0), (6.25, -3.0), (3, -1.5), (1, -0.5)], strict=True
     ):
         assert torch.allclose(flow, torch.tensor([dx, dy])[None, :, None, None].expand_as(flow))
+
+
+def test_levels_finer_than_the_finest_predictor_are_enlarged() -> None:
+    torch.manual_seed(0)
+    full = FlowEstimator([1, 2, 3], (3, 3, 3), (4, 4, 4))
+    less = FlowEstimator([1, 2, 3], (3, 3, 3), (4, 4, 4), finest=1)
+    less.load_state_dict({k: v for k, v in full.state_dict().items() if "_predictors.1." not in k})
+    start, end = (
+        [torch.rand(1, c, 24 >> i, 20 >> i) for i, c in enumerate((1, 2, 3, 3))] for _ in range(2)
+    )
+    known, made = full(start, end), less(start, end)
+    assert all(torch.equal(*pair) for pair in zip(made[1:], known[1:], strict=True))
+    assert torch.equal(made[0], resize_like(2 * known[1], start[0]))
+    assert not torch.allclose(made[0], known[0], atol=1e-3)
 
 
 def test_the_end_is_warped_and_the_start_is_not() -> None:

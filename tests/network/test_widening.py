@@ -33,9 +33,10 @@ def test_the_wider_network_makes_the_same_picture() -> None:
     known = weights.load("film-xs").state_dict
     wide = network("film-s", widened(known, NARROW, WIDE))
     expected = made(network("film-xs", known))
-    # Cosines see the fresh features, nothing else does; by how much depends on the weights that
-    # ship (0.0020 and 0.0023 with two sets of them). A level of 8 bits is 0.0039.
-    assert (made(wide) - expected).abs().max() < 0.0039
+    # Cosines see the fresh features, nothing else does. Of four draws of them the mean difference
+    # is 0.0001 at most, at single edges it is 0.003 to 0.012; a level of 8 bits is 0.0039.
+    difference = (made(wide) - expected).abs()
+    assert difference.mean() < 0.0039 / 10 and difference.max() < 0.02
     assert (expected - made(Film(NARROW))).abs().max() > 0.1  # which could not be by chance
 
 

@@ -34,8 +34,10 @@ class FilmConfig:
     `coarsest_px`, if set, leaves out coarse pyramid levels whose short side would be
     smaller; the coarse levels share one predictor, so the depth is free. With 4 rather
     than 8, a pan of 53 px at 480 lines is still found (24.9 dB for 19.2). `flow_reaches` are
-    how far, in px of a level, its flow predictor is given correlations; 0 is not at all. With
-    `bends`, things move on a curve through four frames where four are known, not on a line.
+    how far, in px of a level, its flow predictor is given correlations; 0 is not at all.
+    `finest_flow` is the finest level with a flow predictor: 1 in place of 0 saves a sixth of the
+    time and costs real film nothing (docs/training.md). With `bends`, things move on a curve
+    through four frames where four are known, not on a line.
     """
 
     name: str
@@ -43,6 +45,7 @@ class FilmConfig:
     flow_filters: tuple[int, ...]
     flow_convs: tuple[int, ...] = (3, 3, 3, 3)
     flow_reaches: tuple[int, ...] = ()
+    finest_flow: int = 0
     pyramid_levels: int = 7
     fusion_levels: int = 5
     specialized_levels: int = 3
@@ -85,6 +88,7 @@ CONFIGS: dict[str, FilmConfig] = {
         filters=8,
         flow_filters=(16, 24, 32, 64),
         flow_reaches=(0, 0, 2, 2),
+        finest_flow=1,
         head="blend",
         phase_plane=True,
         coarsest_px=4,
@@ -107,7 +111,11 @@ class Film(nn.Module):
         specialised = config.specialized_levels
         self.extract = FeatureExtractor(config.filters, config.sub_levels)
         self.predict_flow = FlowEstimator(
-            widths[: specialised + 1], config.flow_convs, config.flow_filters, config.flow_reaches
+            widths[: specialised + 1],
+            config.flow_convs,
+            config.flow_filters,
+            config.flow_reaches,
+            config.finest_flow,
         )
         self.fuse = Fusion(
             widths[: config.fusion_levels],

@@ -80,7 +80,8 @@ class FlowEstimator(nn.Module):
 
     `channels[i]` is the width of feature level i, for the specialised levels and one
     more: the width of all coarser ones, which share a predictor. `reaches[i]`, if there and not
-    0, gives the predictor of that level the correlations within so many px as well.
+    0, gives the predictor of that level the correlations within so many px as well. `finest` is
+    the last level with a predictor: the flow of finer ones is that one's, enlarged.
     """
 
     def __init__(
@@ -89,21 +90,22 @@ class FlowEstimator(nn.Module):
         flow_convs: Sequence[int],
         flow_filters: Sequence[int],
         reaches: Sequence[int] = (),
+        finest: int = 0,
     ) -> None:
         super().__init__()
         self._reaches = (*reaches, *[0] * (len(channels) - len(reaches)))
+        self._finest = finest
+        levels = list(zip(channels, flow_convs, flow_filters, self._reaches, strict=True))
         *specialised, shared = [
             ResidualPredictor(2 * width + neighbours(reach), depth, filters)
-            for width, depth, filters, reach in zip(
-                channels, flow_convs, flow_filters, self._reaches, strict=True
-            )
+            for width, depth, filters, reach in levels[finest:]
         ]
         self._predictor = shared
         self._predictors = nn.ModuleList(reversed(specialised))  # coarsest first, as published
 
     def _predictor_at(self, level: int) -> nn.Module:
-        count = len(self._predictors)
-        return self._predictors[count - 1 - level] if level < count else self._predictor
+        place = len(self._predictors) - 1 - (level - self._finest)
+        return self._predictors[place] if place >= 0 else self._predictor
 
     def _pair(self, level: int, start: Tensor, end: Tensor) -> Tensor:
         """Return what the predictor of `level` sees, `(B, 2 C_i + neighbours, H_i, W_i)`."""
@@ -118,7 +120,8 @@ class FlowEstimator(nn.Module):
         flows = [flow]
         for level in range(coarsest - 1, -1, -1):
             flow = resize_like(2 * flow, start[level])
-            pair = self._pair(level, start[level], warp(end[level], flow))
-            flow = flow + self._predictor_at(level)(pair)
+            if level >= self._finest:
+                pair = self._pair(level, start[level], warp(end[level], flow))
+                flow = flow + self._predictor_at(level)(pair)
             flows.append(flow)
         return flows[::-1]

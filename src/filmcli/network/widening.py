@@ -26,16 +26,22 @@ def widened(
     """Return parameters of the network `after` that begin as `narrow`, those of `before`.
 
     Both make the same picture, but for what fresh features change in the correlations. Fresh
-    weights come from torch's global generator. Raises ValueError if `after` is not `before` with as
-    many channels or more.
+    weights come from torch's global generator; flow predictors of finer levels begin by adding
+    nothing. Raises ValueError if `after` is not `before` with as many channels, as fine, or more.
     """
-    widths = {name: getattr(before, name) for name in ("name", "filters", "flow_filters")}
-    if replace(after, **widths) != before:
-        raise ValueError(f"'{after.name}' differs from '{before.name}' in more than its widths.")
+    grown = ("name", "filters", "flow_filters", "finest_flow")
+    if replace(after, **{name: getattr(before, name) for name in grown}) != before:
+        raise ValueError(f"'{after.name}' differs from '{before.name}' in more than its sizes.")
     wide: dict[str, Tensor] = Film(after).state_dict()
+    if narrow.keys() - wide.keys():
+        raise ValueError(f"'{before.name}' has flow of finer levels than '{after.name}'.")
     groups_before, groups_after = _groups(before), _groups(after)
     for name, value in wide.items():
-        known = narrow[name]
+        known = narrow.get(name)
+        if known is None:
+            if "._convs.4." in name:  # the last layer of a predictor that `before` has not
+                value.zero_()
+            continue
         if any(many > more for many, more in zip(known.shape, value.shape, strict=True)):
             raise ValueError(f"'{before.name}' has more channels than '{after.name}' in '{name}'.")
         if name.startswith("extract."):
@@ -59,7 +65,7 @@ def _groups(config: FilmConfig) -> dict[str, list[int]]:
     features = [stages[: level + 1] for level in range(config.pyramid_levels)]
     specialised, coarsest = config.specialized_levels, config.fusion_levels - 1
     groups = {"predict_flow._predictor._convs.0": 2 * features[specialised]}
-    for level in range(specialised):
+    for level in range(config.finest_flow, specialised):
         layer = f"predict_flow._predictors.{specialised - 1 - level}._convs.0"
         groups[layer] = 2 * features[level]
     groups["fuse.convs.0.0"] = 2 * [3, *features[coarsest]]
