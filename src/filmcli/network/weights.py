@@ -60,7 +60,7 @@ class Weights:
 def default_name() -> str:
     """Return the name of the weights used when none are asked for.
 
-    `film-s` takes 1.5 times as long, and is hardly better yet (weights/README.md).
+    `film-s` takes 1.8 times as long, and is hardly better on real film yet (weights/README.md).
     """
     return "film-xs"
 
