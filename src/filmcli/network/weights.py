@@ -144,11 +144,8 @@ def convert(source: str, target: str) -> Weights:
 
 
 def _find_shipped(name: str) -> str | None:
-    """Return the path inside the installed package, or in a checkout's `weights` folder."""
-    package = Path(__file__).parents[1]
-    folders = (package / "shipped", package.parents[1] / "weights")
-    paths = (folder / f"{name}.safetensors" for folder in folders)
-    return next((str(path) for path in paths if path.is_file()), None)
+    path = Path(__file__).parents[1] / "shipped" / f"{name}.safetensors"
+    return str(path) if path.is_file() else None
 
 
 def read_tensors(path: str) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -1,0 +1,102 @@
+"""What people install: a wheel, built from a clean tree, away from that tree."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import venv
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from filmcli.cli import COMMANDS
+from tests.clips import pattern
+
+ROOT = Path(__file__).parents[1]
+PARTS = ("pyproject.toml", "README.md", "LICENSE", "src", "weights")
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+TINY_TRAINING = "steps=1 flow_steps=1 batch=1 side=32"
+WORDS = {
+    "upsample": "in.mp4",
+    "adapt": "--steps 1 in.mp4",
+    "probe": "in.mp4 --scenes",
+    "compare": "in.mp4 in.mp4 -o both.mp4",
+    "evaluate": "--synthetic --limit 1 --rivals blend",
+    "train": "clips -o new.safetensors --workers 0 --set " + TINY_TRAINING.replace(" ", " --set "),
+    "doctor": "",
+}
+
+
+def ran(*words: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """The program's end, which must be a good one."""
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+    done = subprocess.run(
+        [*map(str, words)], capture_output=True, text=True, cwd=cwd, env=clean, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A new environment that holds the wheel, and sees the other packages of this one."""
+    home = tmp_path_factory.mktemp("wheel")
+    tree = home / "tree"
+    tree.mkdir()
+    unclean = shutil.ignore_patterns("__pycache__", "*.egg-info", "build")
+    for part in PARTS:
+        if (ROOT / part).is_dir():
+            shutil.copytree(ROOT / part, tree / part, symlinks=True, ignore=unclean)
+        else:
+            shutil.copy(ROOT / part, tree / part)
+    pip = (sys.executable, "-m", "pip", "--disable-pip-version-check")
+    ran(*pip, "wheel", "-q", "--no-build-isolation", "--no-deps", "-w", home, tree, cwd=home)
+    shutil.rmtree(tree)
+    venv.create(home / "env", with_pip=False)
+    python = home / "env" / "bin" / "python"
+    (wheel,) = home.glob("filmcli-*.whl")
+    ran(*pip, "--python", python, "install", "-q", "--no-deps", "--no-index", wheel, cwd=home)
+    # A path in a .pth file is searched for packages, but not for .pth files: an editable install
+    # there stays unseen.
+    name = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    others = home / "env" / "lib" / name / "site-packages" / "others.pth"
+    others.write_text(sysconfig.get_path("purelib") + "\n")
+    return home / "env" / "bin"
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("workplace")
+    film = pattern(home / "in.mp4", 0.5, size="64x48")
+    (home / "clips").mkdir()
+    shutil.copy(film, home / "clips" / "in_1.mp4")
+    return home
+
+
+def test_the_wheel_alone_is_seen(installed: Path, workplace: Path) -> None:
+    told = ran(installed / "python", "-c", "import filmcli; print(filmcli.__file__)", cwd=workplace)
+    assert Path(told.stdout.strip()).is_relative_to(installed.parent)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_of_an_installed_wheel_runs(
+    installed: Path, workplace: Path, command: str
+) -> None:
+    ran(installed / "filmcli", command, *WORDS[command].split(), cwd=workplace)
+
+
+def test_every_module_is_in_the_wheel(installed: Path, workplace: Path) -> None:
+    """Also what a command loads only for some of its words: the built-in film, for one."""
+    names = [
+        ".".join(path.relative_to(ROOT / "src").with_suffix("").parts)
+        for path in (ROOT / "src" / "filmcli").rglob("*.py")
+        if path.name != "__main__.py"
+    ]
+    code = "import importlib, sys\nfor name in sys.argv[1:]: importlib.import_module(name)"
+    ran(installed / "python", "-c", code, *names, cwd=workplace)
