@@ -84,7 +84,7 @@ def _adapt(
         dedupe=settings.dedupe,
         progress=lambda done: report(Surveying(path, done)),
     )
-    seen = found.distinct()
+    info, seen = found.film(info), found.distinct()
     scenes = scenes_of(seen.times, seen.cuts, seen.motion, seen.looks)
     recipe = recipe_of(weights, settings.steps)
     facts = key_facts(weights.sha256, recipe, seen.cuts, settings.deinterlace, settings.dedupe)

@@ -7,6 +7,7 @@ them says of its times and scenes is what the others work with.
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ from itertools import islice
 from typing import Any
 
 from filmcli.duplicates import find_repeats
-from filmcli.frames import Frame, VideoInfo
+from filmcli.frames import Frame, Shape, VideoInfo
 from filmcli.pulldown import even_pulldown
 from filmcli.scenes import survey
 from filmcli.timing import source_rate, steady
@@ -38,8 +39,10 @@ class FirstPass:
     `cuts` holds the first picture of every scene but the first; `motion[i]` is the mean change
     from picture i-1 in grey levels; `repeats` are the pictures that stand in for a missing one,
     where these were sought; `looks` is every scene as a small picture, in hex digits; `doubt` says
-    in words why the cuts look wrong; `evened` tells that `even_pulldown` moved pictures. `whole` is
-    False if only the beginning was read. Of a film with a span these are the pictures shown in it
+    in words why the cuts look wrong; `evened` tells that `even_pulldown` moved pictures. `shapes`
+    are those of the coded pictures, each as width, height, its pixels' width in heights and how
+    many pictures have it, the most frequent first. `whole` is False if only the beginning was read.
+    Of a film with a span these are the pictures shown in it
     and the first one behind it; `origin` is where the first picture of all the film stands.
     """
 
@@ -52,12 +55,21 @@ class FirstPass:
     looks: Sequence[str] = ()
     doubt: str | None = None
     evened: bool = False
+    shapes: Sequence[tuple[int, int, str, int]] = ()
     whole: bool = True
 
     @property
     def rate(self) -> Fraction:
         """Pictures per second: exact for an even film, else the average."""
         return source_rate(self.times, self.last_duration)
+
+    def film(self, info: VideoInfo) -> VideoInfo:
+        """Return the film of `info` in the size that most of its pictures have."""
+        for width, height, pixel, _ in self.shapes[:1]:
+            shaped = info.shaped(Shape(width, height, Fraction(pixel)))
+            if (shaped.width, shaped.height) != (info.width, info.height):
+                return shaped
+        return info
 
     def distinct(self) -> FirstPass:
         """Return the film without its repeats: each lengthens the showing of the one before."""
@@ -73,7 +85,9 @@ class FirstPass:
     def spelled(self) -> dict[str, Any]:
         """Return it as JSON can hold it, exactly."""
         exact = {name: str(getattr(self, name)) for name in ("last_duration", "origin")}
-        return {**vars(self), **exact, "times": [str(time) for time in self.times]}
+        shapes = [list(shape) for shape in self.shapes]
+        times = [str(time) for time in self.times]
+        return {**vars(self), **exact, "times": times, "shapes": shapes}
 
 
 def read_spelled(told: Mapping[str, Any]) -> FirstPass | None:
@@ -100,7 +114,8 @@ def first_pass(
     `cuts` and `progress` are those of `scenes.survey`; `dedupe` reads the film once more, in full
     size, for its repeats. Raises what the survey and decoding raise.
     """
-    with closing(thumbnails(info, deinterlace=deinterlace)) as pictures:
+    shapes: Counter[Shape] = Counter()
+    with closing(thumbnails(info, deinterlace=deinterlace, shapes=shapes)) as pictures:
         found = survey(islice(pictures, most), cuts, progress)
     origin = _first_time(info) if info.span and info.span.start > 0 else found.times[0]
     # The first picture of all is the foot of the grid, so that a span is shown as in the film.
@@ -129,6 +144,7 @@ def first_pass(
         looks=[look.hex() for look in found.looks],
         doubt=found.doubt(),
         evened=even != told,
+        shapes=[(at.width, at.height, str(at.pixel), n) for at, n in shapes.most_common()],
         whole=whole,
     )
 

@@ -6,7 +6,7 @@ source's decode to the last bit. Times are exact seconds (`fractions.Fraction`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Literal, NamedTuple
 
@@ -126,6 +126,14 @@ class Span(NamedTuple):
     end: Fraction | None = None
 
 
+class Shape(NamedTuple):
+    """Size of a coded picture, and how many times as wide as high its pixels are shown."""
+
+    width: int
+    height: int
+    pixel: Fraction = Fraction(1)
+
+
 @dataclass(frozen=True)
 class StreamInfo:
     """One stream of the input, as ffprobe names it."""
@@ -175,3 +183,10 @@ class VideoInfo:
     telecine_start: Fraction | None = None
     pulldown_kept: str | None = None
     span: Span | None = None
+
+    def shaped(self, shape: Shape) -> VideoInfo:
+        """Return the film whose coded pictures are all scaled to `shape`."""
+        if self.rotation in (90, 270):
+            shape = Shape(shape.height, shape.width, 1 / shape.pixel)
+        width, height, pixel = shape
+        return replace(self, width=width, height=height, sample_aspect_ratio=pixel)

@@ -13,7 +13,7 @@ from filmcli.errors import UsageError
 from filmcli.firstpass import FirstPass, first_pass, read_spelled
 from filmcli.frames import Span, VideoInfo
 from filmcli.job import recall, unfinished
-from filmcli.request import Request, asked_span, check_writing
+from filmcli.request import Request, as_seen, asked_span, check_writing
 from filmcli.segments import Segment, segments
 from filmcli.timing import Timeline, spell_rate
 from filmcli.video.codecs import output_pix_fmt, words_of
@@ -27,11 +27,12 @@ class Plan:
     `cut` is the span of the source's clock that the other streams are cut to, None for all of it;
     `begin` is where the first picture stands on the new film's clock, which starts with the cut.
     `written_as` says in words what the user gets: the encoder with what was asked of it, GIF, y4m.
+    `request` is what was asked, of the film in the size that most of its pictures have.
     """
 
     source: str
     output: str
-    info: VideoInfo
+    request: Request
     timeline: Timeline
     cut: Span | None
     begin: Fraction
@@ -45,18 +46,24 @@ class Plan:
     steps: int
     dedupe: bool
 
+    @property
+    def info(self) -> VideoInfo:
+        """The film as it is made."""
+        return self.request.info
+
 
 def make_plan(request: Request, progress: Callable[[int], None]) -> Plan:
     """Read the whole film once, small: exact times, cuts; lay the new grid over it."""
-    info, settings, output = request.info, request.settings, request.output
+    settings, output = request.settings, request.output
     found = _look_up(request) or first_pass(
-        info,
+        request.info,
         settings.cuts,
         deinterlace=settings.deinterlace,
         dedupe=settings.dedupe,
         progress=progress,
     )
-    film = found.distinct()
+    request = as_seen(request, found)
+    info, film = request.info, found.distinct()
     # "2x" is twice the frames, of which two fields are one.
     source_rate = found.rate / 2 if info.both_fields else found.rate
     slow = settings.slow or Fraction(1)
@@ -67,7 +74,7 @@ def make_plan(request: Request, progress: Callable[[int], None]) -> Plan:
     return Plan(
         source=request.source,
         output=request.output,
-        info=info,
+        request=request,
         timeline=timeline,
         cut=cut,
         begin=max(found.origin - cut.start, Fraction(0)) * slow if cut else timeline.time(0),
@@ -129,6 +136,10 @@ def _look_up(request: Request) -> FirstPass | None:
 def _findings(found: FirstPass) -> Iterator[str]:
     if found.evened:
         yield "film flagged for 3:2 pulldown: its pictures get even times, 8.4 ms off at most"
+    sizes = [f"{width}x{height} ({count})" for width, height, _, count in found.shapes]
+    if len(sizes) > 1:
+        size = sizes[0].partition(" ")[0]
+        yield f"its pictures are of several sizes, {', '.join(sizes)}: all are made {size}"
     if found.doubt:
         yield found.doubt
 

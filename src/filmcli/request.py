@@ -13,6 +13,7 @@ from fractions import Fraction
 from filmcli import __version__
 from filmcli.adaptation.film import FilmSettings, recipe_of
 from filmcli.errors import OutputExistsError, UsageError
+from filmcli.firstpass import FirstPass
 from filmcli.frames import Span, VideoInfo
 from filmcli.job import check_output, check_place, fingerprint, output_path, recall
 from filmcli.network.interpolator import Interpolator
@@ -136,6 +137,15 @@ def prepare(path: str, settings: Settings, source: str | None = None) -> Request
         request = replace(request, streams=_streams(request))
     check_writing(info, encoding, _first_rate(info, rate), output, settings)
     return request
+
+
+def as_seen(request: Request, found: FirstPass) -> Request:
+    """The same request for the film in the size that most of its pictures have."""
+    info = found.film(request.info)
+    if info is request.info:
+        return request
+    interpolator = _interpolator(info, request.weights, request.settings)
+    return replace(request, info=info, interpolator=interpolator)
 
 
 def check_writing(

@@ -100,6 +100,7 @@ def _upsample(path: str, film: str, settings: Settings, report: Report) -> Resul
         clear_up(request.output, request.key, SEGMENT_SUFFIX, settings.work_dir)
         return Result(path, request.output, skipped=True)
     plan = make_plan(request, lambda done: report(Surveying(path, done)))
+    request = plan.request
     report(plan)
     if not settings.dry_run:
         make = _stream if request.output == "-" else _make

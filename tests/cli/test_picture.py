@@ -160,17 +160,39 @@ def test_a_telephones_film_stands_upright_with_its_pixels_shape(
     assert len(made) == 10
 
 
-@pytest.mark.slow
-def test_a_change_of_size_in_mid_film_is_scaled_to_the_first(tmp_path: Path) -> None:
-    parts = [
-        pattern(tmp_path / "a.ts", 0.2, size="64x48"),
-        pattern(tmp_path / "b.ts", 0.2, "-output_ts_offset", "0.2", size="96x64"),
-    ]
-    source = tmp_path / "in.ts"
-    source.write_bytes(b"".join(Path(part).read_bytes() for part in parts))
-    info, made, _ = upsample(str(source), "out.mkv", "-c", "ffv1")
-    assert (info.width, info.height) == (64, 48)
-    assert abs(len(made) - 20) <= 1
+def spliced(folder: Path, *parts: tuple[str, int]) -> str:
+    """A film that changes its size: parts of a size and a number of pictures, 25 a second."""
+    whole, begin = b"", Fraction(0)
+    for size, count in parts:
+        name = folder / f"{size}.ts"
+        offset = ("-output_ts_offset", f"{float(begin):.3f}")
+        pattern(name, count / 25, *offset, "-bf", "0", size=size, rate="25")
+        whole, begin = whole + name.read_bytes(), begin + Fraction(count, 25)
+    (folder / "in.ts").write_bytes(whole)
+    return str(folder / "in.ts")
+
+
+def test_a_film_that_changes_its_size_has_that_of_most_of_its_pictures(tmp_path: Path) -> None:
+    source = spliced(tmp_path, ("64x48", 3), ("96x64", 8))
+    info, made, said = upsample(source, "out.mkv", "-c", "ffv1")
+    assert (info.width, info.height, len(made)) == (96, 64, 22)
+    notice = "notice: its pictures are of several sizes, 96x64 (8), 64x48 (3): all are made 96x64"
+    assert notice in said
+    truth = [frame.planes for frame in decode(probe(str(tmp_path / "96x64.ts")))]
+    assert raw(made[6::2]) == raw(truth)
+    words = ("-vf", "scale=96:64:flags=bicubic", "-f", "rawvideo", "-pix_fmt", "yuv420p")
+    small = ffmpeg("-i", tmp_path / "64x48.ts", *words, "-")
+    off = np.frombuffer(raw(made[:6:2]), np.uint8).astype(int) - np.frombuffer(small, np.uint8)
+    assert np.abs(off).max() <= 1
+
+
+def test_a_short_other_size_at_the_end_changes_nothing_before(tmp_path: Path) -> None:
+    source = spliced(tmp_path, ("64x48", 5), ("96x64", 2))
+    info, made, said = upsample(source, "out.mkv", "-c", "ffv1")
+    assert (info.width, info.height, len(made)) == (64, 48, 14)
+    assert "64x48 (5), 96x64 (2): all are made 64x48" in said
+    truth = [frame.planes for frame in decode(probe(str(tmp_path / "64x48.ts")))]
+    assert raw(made[:10:2]) == raw(truth)
 
 
 def test_mastering_metadata_comes_along(tmp_path: Path) -> None:

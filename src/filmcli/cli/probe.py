@@ -105,7 +105,7 @@ def _examine(path: str, cuts: str | None) -> _Found:
     firsts = (0, *found.cuts) if cuts else ()
     steps = [b - a for a, b in pairwise(times)] or [last]
     return _Found(
-        info=info,
+        info=found.film(info),
         rate=found.rate,
         slowest=1 / max(steps),
         fastest=1 / min(steps),

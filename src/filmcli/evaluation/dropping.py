@@ -112,7 +112,7 @@ def open_film(path: str, drop: int, cuts: str = "auto", limit: int | None = None
     most = None if limit is None else limit * drop + 1
     found = first_pass(info, cuts, most=None if most is None else most + _AROUND)
     times = found.times[:most]
-    film = Dropped(info, times, [cut for cut in found.cuts if cut < len(times)], drop)
+    film = Dropped(found.film(info), times, [cut for cut in found.cuts if cut < len(times)], drop)
     if not film.scored:
         raise InputError(
             f"{path} is too short to score",

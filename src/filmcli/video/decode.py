@@ -11,6 +11,7 @@ import contextlib
 import logging
 import queue
 import re
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -24,8 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from filmcli.errors import InputError, RenderError
-from filmcli.frames import Frame, Span, VideoInfo
-from filmcli.video.pixels import EXACT_FLAGS, plan_pixels
+from filmcli.frames import Frame, Shape, Span, VideoInfo
+from filmcli.video.pixels import EXACT_FLAGS, SMOOTH_FLAGS, plan_pixels
 from filmcli.video.probe import read_packets, source_args
 from filmcli.video.process import Child, FileName, command
 
@@ -40,8 +41,10 @@ _JUMP_SECONDS = Fraction(1, 2)
 """A clock that falls back by more than this was restarted; by less, it is disorder."""
 _EARLY_SECONDS = Fraction(1, 2)
 _STILL_SECONDS = Fraction(1, 25)
-_TIME = re.compile(r"\[Parsed_showinfo_\d+ @ [^]]*\] n: *\d+ pts: *(-?\d+|NOPTS) ")
-_TIME_BASE = re.compile(r"\[Parsed_showinfo_\d+ @ [^]]*\] config in time_base: (\d+/\d+),")
+# The last showinfo filter tells times, one that leads the graph the shapes of coded pictures.
+_TIME = re.compile(r"\[Parsed_showinfo_[1-9]\d* @ [^]]*\] n: *\d+ pts: *(-?\d+|NOPTS) ")
+_TIME_BASE = re.compile(r"\[Parsed_showinfo_[1-9]\d* @ [^]]*\] config in time_base: (\d+/\d+),")
+_SHAPE = re.compile(r"\[Parsed_showinfo_0 @ [^]]*\] n: .* sar:(\d+)/(\d+) s:(\d+)x(\d+) ")
 
 
 _Raw = tuple[Fraction, NDArray[np.uint8]]
@@ -76,8 +79,13 @@ def decode(info: VideoInfo, first: int = 0, *, deinterlace: bool = True) -> Iter
         yield Frame(time, layout.split(buffer.data, width, height))
 
 
-def thumbnails(info: VideoInfo, *, deinterlace: bool = True) -> Generator[Thumbnail, None, None]:
-    """The same frames and times as `decode`, 160 pixels wide; warns if the film ends early."""
+def thumbnails(
+    info: VideoInfo, *, deinterlace: bool = True, shapes: Counter[Shape] | None = None
+) -> Generator[Thumbnail, None, None]:
+    """The same frames and times as `decode`, 160 pixels wide; warns if the film ends early.
+
+    `shapes` counts which shapes the coded pictures have, before they are scaled to the first.
+    """
     info = _as_asked(info, deinterlace)
     width = min(THUMBNAIL_WIDTH, info.width)
     height = max(1, round(info.height * width / info.width))
@@ -85,11 +93,12 @@ def thumbnails(info: VideoInfo, *, deinterlace: bool = True) -> Generator[Thumbn
     size = (height, width) if lying else (width, height)
 
     def shape(film: Any) -> Any:
+        film = film if shapes is None else film.filter("showinfo", checksum=0)
         film = _unwoven(info, film).filter("scale", *size, flags="area")
         return _turned(film.filter("format", "bgr24"), info.rotation)
 
     last = Fraction(0)
-    for time, buffer in _pull(info, shape, "bgr24", width * height * 3, 0):
+    for time, buffer in _pull(info, shape, "bgr24", width * height * 3, 0, shapes):
         color = buffer.reshape(height, width, 3)
         last = time
         yield Thumbnail(time, _luma(color), color)
@@ -115,7 +124,7 @@ def pictures(
     info = _as_asked(info, deinterlace)
 
     def shape(film: Any) -> Any:
-        film = _unwoven(info, film).filter("format", "rgb24")
+        film = _unwoven(info, _of_one_size(info, film)).filter("format", "rgb24")
         return _turned(film, info.rotation)
 
     for _, buffer in _pull(info, shape, "rgb24", info.height * info.width * 3, 0):
@@ -174,20 +183,29 @@ def seek_args(info: VideoInfo, seconds: Fraction) -> dict[str, Any]:
 
 
 def _film(info: VideoInfo, seek: Mapping[str, Any]) -> Any:
-    # Without re-made filter graphs a change of size in mid-film is scaled to the first size.
+    # A change of size in mid-film must reach the filters that scale, not make the graph anew.
     options = {"noautorotate": None, "reinit_filter": 0, **seek, **source_args()}
     return ffmpeg.input(FileName(info.path), **options)[str(info.stream.index)]
 
 
 def _planar(info: VideoInfo, film: Any) -> Any:
+    film = _of_one_size(info, film)
+    for step in plan_pixels(info.source_pix_fmt, info.rotation, info.layout.alpha).steps:
+        film = film.filter("scale", flags=EXACT_FLAGS, **_range_kept(info)).filter("format", step)
+    return film
+
+
+def _of_one_size(info: VideoInfo, film: Any) -> Any:
+    """The coded pictures in the size and pixel format of the film; those that have both pass."""
     lying = info.rotation in (90, 270)
     size = (info.height, info.width) if lying else (info.width, info.height)
-    plan = plan_pixels(info.source_pix_fmt, info.rotation, info.layout.alpha)
+    film = film.filter("scale", *size, flags=SMOOTH_FLAGS, **_range_kept(info))
+    return film.filter("format", info.source_pix_fmt)
+
+
+def _range_kept(info: VideoInfo) -> dict[str, str]:
     # Full range stays full range: swscale takes only the yuvj names for it.
-    keep = {"in_range": "pc", "out_range": "pc"} if info.source_pix_fmt[:4] == "yuvj" else {}
-    for step in plan.steps or (info.source_pix_fmt,):
-        film = film.filter("scale", *size, flags=EXACT_FLAGS, **keep).filter("format", step)
-    return film
+    return {"in_range": "pc", "out_range": "pc"} if info.source_pix_fmt[:4] == "yuvj" else {}
 
 
 def _as_asked(info: VideoInfo, deinterlace: bool) -> VideoInfo:
@@ -225,15 +243,16 @@ def _turned(film: Any, rotation: int) -> Any:
 
 
 def _pull(
-    info: VideoInfo, shape: Callable[[Any], Any], pix_fmt: str, size: int, first: int
-) -> Iterator[_Raw]:
+    info: VideoInfo, shape: Callable[[Any], Any], pix_fmt: str, size: int, first: int,
+    shapes: Counter[Shape] | None = None,
+) -> Iterator[_Raw]:  # fmt: skip
     """Times and raw pictures of `size` bytes, from frame `first` of the film (or its span) on."""
     if info.span is None:
-        yield from _read(info, shape(_film(info, {})), pix_fmt, size, first)
+        yield from _read(info, shape(_film(info, {})), pix_fmt, size, first, shapes)
         return
     # An index can lie: if reading starts behind the span, all that is before it is read instead.
     for seek in (seek_args(info, info.span.start), {}):
-        with closing(_read(info, shape(_film(info, seek)), pix_fmt, size, 0)) as raw:
+        with closing(_read(info, shape(_film(info, seek)), pix_fmt, size, 0, shapes)) as raw:
             inside = _within(raw, info.span)
             start = next(inside, None)
             if seek and (start is None or start[0] > info.span.start):
@@ -257,7 +276,7 @@ def _within(raw: Iterable[_Raw], span: Span) -> Iterator[_Raw]:
 
 
 def _read(
-    info: VideoInfo, film: Any, pix_fmt: str, size: int, first: int
+    info: VideoInfo, film: Any, pix_fmt: str, size: int, first: int, shapes: Counter[Shape] | None
 ) -> Generator[_Raw, None, None]:
     """Times and raw pictures of `size` bytes, from frame `first` on."""
     film = film.filter("showinfo", checksum=0)
@@ -265,7 +284,7 @@ def _read(
         film = film.filter("select", f"gte(n,{first})")
     pipe = film.output("pipe:1", format="rawvideo", pix_fmt=pix_fmt, fps_mode="passthrough")
     args = command(pipe, "-loglevel", "repeat+info", "-copyts", "-max_error_rate", "1")
-    stamps = _Stamps(info)
+    stamps = _Stamps(info, shapes)
     with Child(args, stdout=True, on_line=stamps.read_line, on_end=stamps.end) as child:
         index, held = 0, None
         for count, time in enumerate(stamps.until_end(child)):
@@ -296,8 +315,8 @@ def _endless(info: VideoInfo) -> InputError:
 class _Stamps:
     """Times read off showinfo's lines, made to rise (two equal ones may follow each other)."""
 
-    def __init__(self, info: VideoInfo) -> None:
-        self._info = info
+    def __init__(self, info: VideoInfo, shapes: Counter[Shape] | None) -> None:
+        self._info, self._shapes = info, shapes
         self._queue: queue.SimpleQueue[Fraction | EOFError | None] = queue.SimpleQueue()
         self._tick = info.time_base
 
@@ -307,6 +326,10 @@ class _Stamps:
             self._queue.put(None if pts == "NOPTS" else int(pts) * self._tick)
         elif match := _TIME_BASE.search(line):
             self._tick = Fraction(match[1])
+        elif self._shapes is not None and (match := _SHAPE.search(line)):
+            over, under, width, height = map(int, match.groups())
+            pixel = Fraction(over, under) if over and under else Fraction(1)
+            self._shapes[Shape(width, height, pixel)] += 1
 
     def end(self) -> None:
         self._queue.put(EOFError())

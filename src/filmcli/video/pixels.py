@@ -18,7 +18,8 @@ from filmcli.frames import Color, Layout, VideoInfo
 EXACT_FLAGS = "neighbor+accurate_rnd+full_chroma_inp+full_chroma_int+bitexact"
 """swscale flags under which a repack or a whole-number chroma repeat changes no sample."""
 
-_SMOOTH_FLAGS = "bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
+SMOOTH_FLAGS = "bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
+"""swscale flags for pictures that must change, in size or in colour."""
 
 _CHROMA = {"420": (1, 1), "422": (1, 0), "444": (0, 0)}
 _FINER = {"410": "420", "411": "422", "440": "444"}
@@ -176,4 +177,4 @@ def rgb_words(info: VideoInfo) -> dict[str, str]:
     matrix = info.color.matrix or ("bt709" if info.height >= 720 else "bt470bg")
     matrix = re.sub("bt2020.*", "bt2020", matrix)
     before = info.color.range or "tv"
-    return {"flags": _SMOOTH_FLAGS, "in_color_matrix": matrix, "in_range": before}
+    return {"flags": SMOOTH_FLAGS, "in_color_matrix": matrix, "in_range": before}
