@@ -28,6 +28,7 @@ FLOORS = {
     "scenes": 1,
     "duplicates": 1,
     "losses": 1,
+    "lpips": 1,
     "adaptation": 2,
     "firstpass": 2,
     "render": 2,
