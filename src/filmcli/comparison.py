@@ -24,8 +24,9 @@ from numpy.typing import NDArray
 
 from filmcli.errors import InputError, RenderError
 from filmcli.frames import VideoInfo
-from filmcli.video.probe import read_packets, source_args
+from filmcli.video.probe import read_packets
 from filmcli.video.process import Child, FileName, command
+from filmcli.video.source import source_args
 
 ENDINGS = (".mp4", ".m4v", ".mov", ".mkv")
 """Containers that hold the film and most sound."""

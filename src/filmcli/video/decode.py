@@ -27,8 +27,9 @@ from numpy.typing import NDArray
 from filmcli.errors import InputError, RenderError
 from filmcli.frames import Frame, Shape, Span, VideoInfo
 from filmcli.video.pixels import EXACT_FLAGS, SMOOTH_FLAGS, plan_pixels
-from filmcli.video.probe import read_packets, source_args
+from filmcli.video.probe import read_packets
 from filmcli.video.process import Child, FileName, command
+from filmcli.video.source import source_args
 
 _log = logging.getLogger(__name__)
 

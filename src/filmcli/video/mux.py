@@ -22,8 +22,9 @@ from filmcli.frames import Span, VideoInfo
 from filmcli.video.codecs import Encoding, output_pix_fmt
 from filmcli.video.decode import seek_args
 from filmcli.video.pixels import coded_color, color_words
-from filmcli.video.probe import probe, read_report, read_ticks, source_args
+from filmcli.video.probe import probe, read_ticks
 from filmcli.video.process import Child, FileName, ask, command
+from filmcli.video.source import read_report, source_args
 from filmcli.video.streams import EXPERIMENTAL, Carried, StreamPlan
 
 _MP4 = (".mp4", ".m4v", ".mov")

@@ -1,13 +1,7 @@
-"""What a file says of its film: streams, shape, colour, times, and whether it is safe to read.
-
-Inputs are not trusted: only regular files, only the demuxers of real films (no playlist that could
-reach other files, no text drawn as video, no still pictures), only the file protocol, and a limit
-on the picture's size.
-"""
+"""What a file says of its film: streams, shape, colour, times, and whether it is safe to read."""
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import stat
@@ -15,49 +9,20 @@ import tempfile
 from array import array
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from typing import Any, BinaryIO, Literal, NamedTuple, cast
-
-import ffmpeg
+from typing import Any, BinaryIO, Literal, cast
 
 from filmcli.errors import InputError
-from filmcli.frames import Color, FieldOrder, StreamInfo, VideoInfo
+from filmcli.frames import Color, StreamInfo, VideoInfo
+from filmcli.video.fields import find_fields
 from filmcli.video.pixels import plan_pixels
-from filmcli.video.process import Answer, Child, FileName, ask, command
+from filmcli.video.process import Child, FileName
+from filmcli.video.source import MAX_PIXELS, fraction, no_film, read_report, source_words
 
-MAX_PIXELS = 1 << 27
-"""Largest picture that is read: 134 megapixels, four times 8K; a liar's header claims 900."""
-
-# Demuxers of films, and of sound so that "no picture in it" can be said in so many words.
-_DEMUXERS = (
-    "mov,matroska,avi,mpegts,mpeg,mpegvideo,m4v,flv,live_flv,kux,asf,gif,apng,nut,mxf,mxg,ogg,rm,"
-    "wtv,dv,h261,h263,h264,hevc,vc1,vc1test,avs2,avs3,cavsvideo,dirac,dnxhd,ivf,obu,"
-    "yuv4mpegpipe,mjpeg,swf,nsv,nuv,gxf,lxf,dhav,pva,vivo,film_cpk,wc3movie,4xm,bethsoftvid,idcin,"
-    "roq,rpl,smk,bink,binka,flic,mm,mv,mvi,thp,txd,vmd,ipmovie,rl2,lmlm4,ffm,mlv,cine,r3d,ifv,"
-    "aac,ac3,eac3,aiff,amr,ape,au,caf,dts,flac,mp3,tak,tta,truehd,w64,wav,wv,oma"
-)
 _POINTS = ("red", "green", "blue", "white_point")
 _DYNAMIC_HDR = {"DOVI": "Dolby Vision", "2094-40": "HDR10+"}
 _UNKNOWN = ("unknown", "unspecified", "reserved", "N/A", None)
-_HEADER_LIMIT_SECONDS = 60.0
-_LONG_SECONDS = 30.0  # from here on fields are looked at in three places
-_FILM_PERCENT = 15  # of the fields of pure pulldown 20 % are repeated top ones
-_PART_PERCENT = 3  # true video has none
 
 _Kind = Literal["video", "audio", "subtitle", "data", "attachment"]
-
-
-def source_args() -> dict[str, str | int]:
-    """ffmpeg input options (for ffmpeg-python's `input`) under which a film is safe to open."""
-    return {
-        "protocol_whitelist": "file",
-        "format_whitelist": _DEMUXERS,
-        "max_pixels": MAX_PIXELS,
-    }
-
-
-def source_name(path: str) -> FileName:
-    """`path` as ffmpeg must be given it."""
-    return FileName(path)
 
 
 def probe(path: str) -> VideoInfo:
@@ -70,7 +35,7 @@ def probe(path: str) -> VideoInfo:
     _check_size(path, raw)
     frames = _first_frames(path, stream.index)
     if not frames:
-        raise _no_film(path, "Its video holds no picture that can be decoded.")
+        raise no_film(path, "Its video holds no picture that can be decoded.")
     _check_size(path, frames[0])
     return _describe(path, report, stream, raw, frames, streams)
 
@@ -96,7 +61,7 @@ def read_ticks(info: VideoInfo) -> array[int]:
     RenderError if it fails.
     """
     wanted = ("-select_streams", str(info.stream.index), "-show_entries", "packet=pts")
-    args = ["ffprobe", "-v", "error", "-of", "csv=p=0", *wanted, *_source_words()]
+    args = ["ffprobe", "-v", "error", "-of", "csv=p=0", *wanted, *source_words()]
     with tempfile.NamedTemporaryFile(prefix="filmcli-") as listed:
         film, pipe = FileName(info.path), cast(BinaryIO, listed)
         with Child([*args, "-i", film], output=pipe, writes=listed.name) as child:
@@ -104,10 +69,6 @@ def read_ticks(info: VideoInfo) -> array[int]:
         listed.seek(0)
         rows = (line.strip(b" ,\r\n") for line in listed)
         return array("q", (int(row) for row in rows if row not in (b"", b"N/A")))
-
-
-def _source_words() -> list[str]:
-    return [word for key, value in source_args().items() for word in (f"-{key}", str(value))]
 
 
 def _describe(
@@ -123,11 +84,11 @@ def _describe(
     rotation = _rotation(side_data)
     pixels = plan_pixels(shown["pix_fmt"], rotation)
     width, height = shown["width"], shown["height"]
-    aspect = _fraction(raw.get("sample_aspect_ratio", "1:1").replace(":", "/")) or Fraction(1)
+    aspect = fraction(raw.get("sample_aspect_ratio", "1:1").replace(":", "/")) or Fraction(1)
     if rotation in (90, 270):
         width, height, aspect = height, width, 1 / aspect
     duration = _duration(report["format"], raw)
-    fields = _fields(path, raw, frames, duration)
+    fields = find_fields(path, raw, frames, duration)
     # What puts film together again knows 8-bit YUV only.
     is_known = pixels.layout.model == "yuv" and pixels.layout.depth == 8
     kept = "only a part of the film has it" if is_known else "that is done for YUV of 8 bits only"
@@ -144,7 +105,7 @@ def _describe(
         sample_aspect_ratio=aspect,
         rotation=rotation,
         time_base=Fraction(raw["time_base"]),
-        rate=_fraction(raw.get("avg_frame_rate")) or _fraction(raw.get("r_frame_rate")),
+        rate=fraction(raw.get("avg_frame_rate")) or fraction(raw.get("r_frame_rate")),
         start_time=_start_time(report),
         duration=duration,
         interlaced=fields.woven,
@@ -157,22 +118,16 @@ def _describe(
     )
 
 
-def _no_film(path: str, why: str) -> InputError:
-    return InputError(
-        f"{path} cannot be read as a film.", why, "Check that the file is a complete video."
-    )
-
-
 def _check_file(path: str) -> None:
     try:
         mode = os.stat(path).st_mode
         if stat.S_ISDIR(mode):
-            raise _no_film(path, "It is a folder.")
+            raise no_film(path, "It is a folder.")
         if not stat.S_ISREG(mode):
-            raise _no_film(path, "It is no regular file (a pipe or a device, perhaps).")
+            raise no_film(path, "It is no regular file (a pipe or a device, perhaps).")
         with open(path, "rb") as file:
             if not file.read(1):
-                raise _no_film(path, "It is empty.")
+                raise no_film(path, "It is empty.")
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise InputError(
@@ -180,34 +135,11 @@ def _check_file(path: str) -> None:
         ) from error
 
 
-def read_report(path: str, *wanted: str) -> dict[str, Any]:
-    """What ffprobe says of the file at `path`; InputError if it cannot read it."""
-    args = ["ffprobe", "-hide_banner", "-v", "error", "-of", "json", *wanted, *_source_words()]
-    try:
-        answer = ask([*args, "-i", FileName(path)], _HEADER_LIMIT_SECONDS)
-    except TimeoutError as error:
-        raise _no_film(path, f"Its header keeps ffprobe busy for ever ({error}).") from error
-    try:
-        report = json.loads(answer.stdout.decode("utf-8", "replace"))
-    except ValueError:
-        report = {}
-    if answer.code != 0 and not report.get("frames"):
-        raise _no_film(path, _reason(path, answer))
-    return cast("dict[str, Any]", report)
-
-
-def _reason(path: str, answer: Answer) -> str:
-    words = answer.words.replace(FileName(path), "the file")
-    if "not on whitelist" in words:
-        return "It looks like a playlist, a still picture, subtitles or text, not like a film."
-    return f"ffprobe says: {words}" if words else "ffprobe does not know its format."
-
-
 def _check_size(path: str, raw: Mapping[str, Any]) -> None:
     width, height = raw.get("width", 0), raw.get("height", 0)
     if width * height > MAX_PIXELS:
         limit = MAX_PIXELS >> 20
-        raise _no_film(path, f"It claims {width}x{height}; the limit is {limit} megapixels.")
+        raise no_film(path, f"It claims {width}x{height}; the limit is {limit} megapixels.")
 
 
 def _stream(raw: Mapping[str, Any]) -> StreamInfo:
@@ -230,7 +162,7 @@ def _choose_video(path: str, streams: Sequence[StreamInfo]) -> StreamInfo:
     films = [s for s in streams if s.kind == "video" and not s.is_attached_picture]
     if not films:
         kinds = ", ".join(sorted({s.kind for s in streams})) or "nothing"
-        raise _no_film(path, f"It holds no video stream (it holds: {kinds}).")
+        raise no_film(path, f"It holds no video stream (it holds: {kinds}).")
     return next((s for s in films if s.is_default), films[0])
 
 
@@ -252,14 +184,6 @@ def _rotation(side_data: Sequence[Mapping[str, Any]]) -> int:
     return 0
 
 
-def _fraction(text: str | None) -> Fraction | None:
-    try:
-        value = Fraction(text or "0")
-    except (ValueError, ZeroDivisionError):
-        return None
-    return value if value > 0 else None
-
-
 def _start_time(report: Mapping[str, Any]) -> Fraction:
     # ffprobe rounds the container's start to microseconds; the stream it came from is exact.
     start = Fraction(report["format"].get("start_time", "0").replace("N/A", "0"))
@@ -274,11 +198,11 @@ def _start_time(report: Mapping[str, Any]) -> Fraction:
 def _duration(file: Mapping[str, Any], raw: Mapping[str, Any]) -> Fraction | None:
     tags = {key.upper(): value for key, value in raw.get("tags", {}).items()}
     if "duration" in raw:
-        return _fraction(raw["duration"])
+        return fraction(raw["duration"])
     clock = re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", tags.get("DURATION", ""))
     if clock:
         return int(clock[1]) * 3600 + int(clock[2]) * 60 + Fraction(clock[3])
-    return _fraction(file.get("duration"))
+    return fraction(file.get("duration"))
 
 
 def _color(raw: Mapping[str, Any], shown: Mapping[str, Any], model: str) -> Color:
@@ -296,57 +220,6 @@ def _color(raw: Mapping[str, Any], shown: Mapping[str, Any], model: str) -> Colo
         range=cast("Literal['tv', 'pc'] | None", reach if reach in ("tv", "pc") else None),
         chroma_location=tag("chroma_location"),
     )
-
-
-class _Fields(NamedTuple):
-    """Whether pictures are woven from two fields, in which order, and whether these are film.
-
-    `pulldown` is true where at least a part is film.
-    """
-
-    woven: bool = False
-    order: FieldOrder = "frames"
-    film: bool = False
-    pulldown: bool = False
-
-
-def _fields(
-    path: str,
-    raw: Mapping[str, Any],
-    frames: Sequence[Mapping[str, Any]],
-    duration: Fraction | None,
-) -> _Fields:
-    flagged = any(frame.get("interlaced_frame") for frame in frames)
-    declared = raw.get("field_order", "progressive")
-    if not flagged and declared not in ("tt", "bb", "tb", "bt"):
-        return _Fields()
-    order: FieldOrder = "frames" if flagged else "top" if declared.endswith("t") else "bottom"
-    total = float(duration or 0)
-    places = [total * part / 3 for part in range(3)] if total > _LONG_SECONDS else [0.0]
-    looks = [_look_for_combs(path, raw["index"], place) for place in places]
-    combed, whole, top, bottom, all_of = map(sum, zip(*looks, strict=True))
-    rate = _fraction(raw.get("avg_frame_rate")) or Fraction(0)
-    is_video_rate = abs(rate * 1001 / 30000 - 1) < Fraction(1, 100)
-    # Of ten fields of pulldown one top and one bottom repeat the one before. True video has none,
-    # and a film that is only in parts pulldown is better off with all its fields.
-    repeated = min(top, bottom) * 100 if is_video_rate else 0
-    is_film = bool(repeated) and repeated >= all_of * _FILM_PERCENT
-    in_part = bool(repeated) and repeated >= all_of * _PART_PERCENT
-    # Pictures that stand still tell nothing: then the claim is believed.
-    return _Fields(is_film or combed >= whole, order, is_film, in_part)
-
-
-def _look_for_combs(path: str, index: int, place: float) -> tuple[int, int, int, int, int]:
-    """Of 4 s from `place` on: combed and whole pictures, repeated top and bottom fields, all."""
-    film = ffmpeg.input(FileName(path), ss=place, **source_args())[str(index)]
-    words = ask(command(film.filter("idet").output("-", format="null", t=4))).words
-    kinds = re.search(r"Multi frame detection: TFF: *(\d+) BFF: *(\d+) Progressive: *(\d+)", words)
-    again = re.search(r"Repeated Fields: Neither: *(\d+) Top: *(\d+) Bottom: *(\d+)", words)
-    if kinds is None or again is None:
-        return 0, 0, 0, 0, 0
-    tff, bff, progressive = map(int, kinds.groups())
-    neither, top, bottom = map(int, again.groups())
-    return tff + bff, progressive, top, bottom, neither + top + bottom
 
 
 def _hdr(side_data: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, str], ...]:

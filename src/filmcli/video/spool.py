@@ -22,9 +22,9 @@ import ffmpeg
 from filmcli.errors import InputError, RenderError, UsageError
 from filmcli.timing import parse_rate
 from filmcli.video.pixels import EXACT_FLAGS, plan_pixels
-from filmcli.video.probe import MAX_PIXELS
 from filmcli.video.process import Child, FileName, ask, command
 from filmcli.video.sequence import is_pattern, pictures_of
+from filmcli.video.source import MAX_PIXELS
 from filmcli.video.webp import is_animated_webp, write_apng
 
 STANDARD_INPUT = "-"

@@ -17,8 +17,8 @@ import ffmpeg
 
 from filmcli.errors import UsageError
 from filmcli.frames import StreamInfo, VideoInfo
-from filmcli.video.probe import read_report, source_args
 from filmcli.video.process import FileName, ask, command
+from filmcli.video.source import read_report, source_args
 
 CONTAINERS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".ts", ".m2ts", ".nut")
 """Endings of the files that can be written: each keeps the time of every picture."""

@@ -1,0 +1,80 @@
+"""How a file that nobody vouches for is read, and what ffprobe says of it.
+
+Only the demuxers of real films (no playlist that could reach other files, no text drawn as video,
+no still pictures), only the file protocol, and a limit on the picture's size.
+"""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+from typing import Any, cast
+
+from filmcli.errors import InputError
+from filmcli.video.process import Answer, FileName, ask
+
+MAX_PIXELS = 1 << 27
+"""Largest picture that is read: 134 megapixels, four times 8K; a liar's header claims 900."""
+
+# Demuxers of films, and of sound so that "no picture in it" can be said in so many words.
+_DEMUXERS = (
+    "mov,matroska,avi,mpegts,mpeg,mpegvideo,m4v,flv,live_flv,kux,asf,gif,apng,nut,mxf,mxg,ogg,rm,"
+    "wtv,dv,h261,h263,h264,hevc,vc1,vc1test,avs2,avs3,cavsvideo,dirac,dnxhd,ivf,obu,"
+    "yuv4mpegpipe,mjpeg,swf,nsv,nuv,gxf,lxf,dhav,pva,vivo,film_cpk,wc3movie,4xm,bethsoftvid,idcin,"
+    "roq,rpl,smk,bink,binka,flic,mm,mv,mvi,thp,txd,vmd,ipmovie,rl2,lmlm4,ffm,mlv,cine,r3d,ifv,"
+    "aac,ac3,eac3,aiff,amr,ape,au,caf,dts,flac,mp3,tak,tta,truehd,w64,wav,wv,oma"
+)
+_HEADER_LIMIT_SECONDS = 60.0
+
+
+def source_args() -> dict[str, str | int]:
+    """ffmpeg input options (for ffmpeg-python's `input`) under which a film is safe to open."""
+    return {
+        "protocol_whitelist": "file",
+        "format_whitelist": _DEMUXERS,
+        "max_pixels": MAX_PIXELS,
+    }
+
+
+def source_words() -> list[str]:
+    """The same as words for ffprobe."""
+    return [word for key, value in source_args().items() for word in (f"-{key}", str(value))]
+
+
+def no_film(path: str, why: str) -> InputError:
+    """The error for a file that is no film, or none that can be read."""
+    return InputError(
+        f"{path} cannot be read as a film.", why, "Check that the file is a complete video."
+    )
+
+
+def read_report(path: str, *wanted: str) -> dict[str, Any]:
+    """What ffprobe says of the file at `path`; InputError if it cannot read it."""
+    args = ["ffprobe", "-hide_banner", "-v", "error", "-of", "json", *wanted, *source_words()]
+    try:
+        answer = ask([*args, "-i", FileName(path)], _HEADER_LIMIT_SECONDS)
+    except TimeoutError as error:
+        raise no_film(path, f"Its header keeps ffprobe busy for ever ({error}).") from error
+    try:
+        report = json.loads(answer.stdout.decode("utf-8", "replace"))
+    except ValueError:
+        report = {}
+    if answer.code != 0 and not report.get("frames"):
+        raise no_film(path, _reason(path, answer))
+    return cast("dict[str, Any]", report)
+
+
+def _reason(path: str, answer: Answer) -> str:
+    words = answer.words.replace(FileName(path), "the file")
+    if "not on whitelist" in words:
+        return "It looks like a playlist, a still picture, subtitles or text, not like a film."
+    return f"ffprobe says: {words}" if words else "ffprobe does not know its format."
+
+
+def fraction(text: str | None) -> Fraction | None:
+    """A number of ffprobe's that must be above zero to mean anything; else None."""
+    try:
+        value = Fraction(text or "0")
+    except (ValueError, ZeroDivisionError):
+        return None
+    return value if value > 0 else None
