@@ -204,3 +204,13 @@ def test_half_seen_colours_come_back() -> None:
     seen = to_rgb(upload(planes, CPU), RGBA, Color())
     assert torch.allclose(seen[:, 3], torch.tensor(128 / 255))
     assert torch.allclose(seen[0, 0], torch.from_numpy(planes[2] / 255 * 128 / 255).float())
+
+
+def test_all_16_bits_travel() -> None:
+    layout = Layout("gray16le", "gray", 16)
+    plane = np.array([[0, 1, 32767], [32768, 65534, 65535]], layout.dtype)
+    (codes,) = upload((plane,), CPU)
+    assert codes.flatten().tolist() == plane.ravel().tolist()
+    ((back,),) = download((codes,), layout)
+    assert back.dtype == layout.dtype
+    assert np.array_equal(back, plane)

@@ -324,6 +324,23 @@ def test_what_is_not_there_is_told(words: dict[str, object], error: type[Excepti
         Interpolator(weights(still=True), GRAY, Color(), 32, 32, **words)  # type: ignore[arg-type]
 
 
+def test_float32_is_not_rounded_to_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    left, right = noise(GRAY, 32, 32, 1), noise(GRAY, 32, 32, 2)
+    doorway = Interpolator(weights(still=True), GRAY, Color(), 32, 32, device="cpu")
+    allowed = []
+    forward = Film.features
+    monkeypatch.setattr(
+        Film,
+        "features",
+        lambda *of: allowed.append(torch.backends.cudnn.allow_tf32) or forward(*of),  # type: ignore[func-returns-value]
+    )
+    before = torch.backends.cudnn.allow_tf32
+    doorway.between(left, right, [HALF])
+    assert allowed
+    assert not any(allowed)
+    assert torch.backends.cudnn.allow_tf32 is before
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_cuda_agrees_with_the_cpu() -> None:

@@ -21,6 +21,7 @@ from filmcli.network.machine import (
     choose_device,
     choose_precision,
     describe_device,
+    exact_convolutions,
     is_out_of_memory,
     keep_freed_memory,
     tile_that_fits,
@@ -109,19 +110,35 @@ class Interpolator:
         around = (before, after) if self._config.bends else (None, None)
         while True:
             try:
-                frames = self._rgb_between(left, right, around, phases, params)
+                with exact_convolutions():
+                    pictures, is_finite = self._planes_between(left, right, around, phases, params)
             except RuntimeError as error:
                 if not is_out_of_memory(error):
                     raise
             else:
-                if all(frame.sum().isfinite() for frame in frames):
-                    break
+                if is_finite:
+                    return pictures
                 self._leave_half_precision()
                 continue
             # Here, not in the handler: the error's traceback holds the tensors.
             self._halve_tile()
-        codes = colors.from_rgb(torch.cat(frames), self._layout, self._color)
-        return colors.download(codes, self._layout)
+
+    def _planes_between(
+        self,
+        left: Planes,
+        right: Planes,
+        around: tuple[Neighbour | None, Neighbour | None],
+        phases: Sequence[Fraction],
+        params: Params | None,
+    ) -> tuple[list[Planes], bool]:
+        """Return the pictures at each of `phases`, and whether they are finite.
+
+        That is asked last: it waits for the device, which the download has done by then.
+        """
+        rgb = torch.cat(self._rgb_between(left, right, around, phases, params))
+        is_finite = rgb.sum().isfinite()
+        codes = colors.from_rgb(rgb, self._layout, self._color)
+        return colors.download(codes, self._layout), bool(is_finite)
 
     def _rgb_between(
         self,
@@ -136,17 +153,22 @@ class Interpolator:
         outer = [one and (self._source(one.planes, params), float(one.distance)) for one in around]
         self._held = [start, end, *(one[0] for one in outer if one)]
         self._painter.forget([source.whole for source in self._held if source.whole])
-        canvases = {phase: torch.zeros_like(start.rgb) for phase in phases}
-        for window in self._windows:
+
+        def made(window: Window) -> dict[Fraction, Tensor]:
             before, after = (one and Outer(self._seen(one[0], window), one[1]) for one in outer)
             pair = self._seen(start, window), self._seen(end, window)
-            made = self._painter.between(*pair, (before, after), phases, params)
-            if len(self._windows) > 1:
-                self._painter.forget([])
-            share = weight(window, self._windows, self._device)
+            return self._painter.between(*pair, (before, after), phases, params)
+
+        if len(self._windows) == 1:
+            whole = made(self._windows[0])
+            return [whole[phase][:, :, : self._height, : self._width] for phase in phases]
+        canvases = {phase: torch.zeros_like(start.rgb) for phase in phases}
+        for window, share in zip(self._windows, self._shares, strict=True):
+            parts = made(window)
+            self._painter.forget([])
             for phase, canvas in canvases.items():
                 part = window.of(canvas)
-                part += share * made[phase][:, :, : part.shape[-2], : part.shape[-1]]
+                part += share * parts[phase][:, :, : part.shape[-2], : part.shape[-1]]
         return [canvases[phase] for phase in phases]
 
     def _seen(self, source: _Source, window: Window) -> Picture:
@@ -190,6 +212,8 @@ class Interpolator:
     def _set_tile(self, tile: int | None) -> None:
         self._tile = tile
         self._windows: list[Window] = split(self._height, self._width, tile)
+        tiles = self._windows if len(self._windows) > 1 else []
+        self._shares = [weight(window, tiles, self._device) for window in tiles]
         self._held = []
         if self._auto_tile and len(self._windows) > 1:
             _logger.warning("not enough memory for whole pictures; working in %d px tiles", tile)

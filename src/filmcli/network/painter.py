@@ -140,7 +140,7 @@ class Painter:
 
     def _fuse(self, interval: _Interval, phase: Fraction, params: Params | None) -> Tensor:
         left, right, flows = interval
-        moment = torch.tensor([float(phase)], device=self._device)
+        moment = torch.full((1,), float(phase), device=self._device)  # a tensor of a list waits
         inputs = (left.pyramids, right.pyramids, flows, moment)
         if not left.alpha.shape[1]:
             return self._run("fuse", params, *inputs).float()  # type: ignore[no-any-return]
