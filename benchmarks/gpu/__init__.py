@@ -1,0 +1,10 @@
+"""The prepared run on a GPU: what travels, whether the pictures are right, how fast they are made.
+
+    python -m benchmarks.gpu pack .gpu     lay down what a bare machine with torch lacks
+    python -m benchmarks.gpu check         right? 75 seconds at most
+    python -m benchmarks.gpu speed         fast? 75 seconds at most
+
+A card is at hand for minutes: each part keeps to its time, a part that fails does not stop the
+others, and the tables come last. `--tiny` runs all of it on any machine in seconds. Tables, rows
+as JSON and the profiler's tables also go to the folder named by OUT, or to build/.
+"""

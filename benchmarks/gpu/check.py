@@ -1,0 +1,291 @@
+"""Is what the device makes right? Tests, pictures beside the CPU's, memory, a film end to end."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from benchmarks.gpu.machine import card, engines
+from benchmarks.gpu.scenery import YUV420, YUV420_10, YUVA444, frames, weights_of
+from benchmarks.gpu.sheet import Row, Sheet, options
+from filmcli.frames import Color, Layout, Neighbour, Planes
+from filmcli.network.film import CONFIGS
+from filmcli.network.interpolator import Interpolator
+from filmcli.network.machine import choose_device
+from filmcli.network.weights import Weights
+
+ROOT = Path(__file__).parents[2]
+PRECISIONS = "float32", "float16", "bfloat16"
+PHASES = Fraction(2, 5), Fraction(4, 5)
+
+
+class Case(NamedTuple):
+    """A film to be made on both sides."""
+
+    layout: Layout
+    width: int
+    height: int
+    tile: int | None = None
+    around: bool = True
+
+    def __str__(self) -> str:
+        words = [f"{self.width}x{self.height}", self.layout.pix_fmt]
+        words += [f"tiles {self.tile}"] if self.tile else []
+        return " ".join(words if self.around else [*words, "alone"])
+
+
+CASES = (
+    Case(YUV420, 640, 360),
+    Case(YUV420, 640, 360, around=False),
+    Case(YUV420, 333, 217),
+    Case(YUV420_10, 640, 360),
+    Case(YUVA444, 322, 182),
+    Case(YUV420, 640, 360, tile=256),
+    Case(YUV420, 1280, 720),
+)
+TINY = (
+    Case(YUV420, 64, 48),
+    Case(YUV420_10, 49, 35, around=False),
+    Case(YUVA444, 64, 48),
+    Case(YUV420, 200, 40, tile=192),
+)
+
+
+def main(words: list[str]) -> int:
+    """Run the checks; return 1 if one could not be made."""
+    asked = options("check").parse_args(words)
+    device = choose_device(asked.device)
+    sheet = Sheet("check", asked.seconds)
+    parts = {
+        "machine": (10, partial(machine, device)),
+        "pictures": (30, partial(pictures, device, TINY if asked.tiny else CASES, asked.tiny)),
+        "memory": (12, partial(memory, device, asked.tiny)),
+        "out of memory": (12, partial(out_of_memory, device, asked.tiny)),
+        "end to end": (35, partial(end_to_end, device, asked.tiny)),
+        "tests": (30, partial(tests, asked.tiny)),
+    }
+    for title, (seconds, work) in parts.items():
+        if not asked.only or title in asked.only.split(","):
+            sheet.part(title, seconds * asked.seconds / 75, work)
+    return sheet.close()
+
+
+def machine(device: torch.device) -> Iterator[Row]:
+    """Say where this is, and which video engines ffmpeg can use here."""
+    yield from ({"what": key, "is": value} for key, value in card(device).items())
+    yield from ({"what": key, "is": value} for key, value in engines().items())
+
+
+def _with_weights(tiny: bool) -> list[Weights]:
+    """Return the shipped weights, smallest first."""
+    found = [weights for weights, shipped in map(weights_of, CONFIGS) if shipped]
+    found.sort(key=lambda weights: sum(t.numel() for t in weights.state_dict.values()))
+    return found[:1] if tiny else found
+
+
+def pictures(device: torch.device, cases: tuple[Case, ...], tiny: bool) -> Iterator[Row]:
+    """Compare the device's pictures with the CPU's in float32, in levels of 8 bits.
+
+    Each cell: the largest difference, the mean, and the share of samples within 2 levels.
+    """
+    worst = dict.fromkeys(PRECISIONS, (0.0, 100.0))
+    for weights in _with_weights(tiny):
+        for case in cases:
+            shot = frames(case.layout, case.width, case.height, 4)
+            truth = made(weights, case, shot, torch.device("cpu"), "float32")
+            row: Row = {"weights": weights.config, "case": str(case)}
+            for precision in PRECISIONS:
+                largest, mean, share = apart(
+                    truth, made(weights, case, shot, device, precision), case.layout
+                )
+                row[precision] = f"{largest:.2f} {mean:.4f} {share:.4f}%"
+                worst[precision] = (
+                    max(worst[precision][0], largest),
+                    min(worst[precision][1], share),
+                )
+            yield row
+    bounds = {"float32": worst["float32"][0] <= 1}
+    bounds |= {name: worst[name][1] >= 99.9 for name in PRECISIONS[1:]}
+    yield {"weights": "all", "case": "largest, least share; in bounds"} | {
+        name: f"{worst[name][0]:.2f} {worst[name][1]:.4f}% {'yes' if ok else 'NO'}"
+        for name, ok in bounds.items()
+    }
+
+
+def made(
+    weights: Weights, case: Case, shot: list[Planes], device: torch.device, precision: str
+) -> list[Planes]:
+    """Return the pictures at `PHASES` between the middle two of four frames."""
+    doorway = Interpolator(
+        weights, case.layout, Color(), case.width, case.height,
+        device=str(device), precision=precision, tile=case.tile,
+    )  # fmt: skip
+    around = (Neighbour(shot[0], Fraction(1)), Neighbour(shot[3], Fraction(1)))
+    before, after = around if case.around else (None, None)
+    return doorway.between(shot[1], shot[2], PHASES, before=before, after=after)
+
+
+def apart(truth: list[Planes], other: list[Planes], layout: Layout) -> tuple[float, float, float]:
+    """Return the largest and mean difference in levels of 8 bits, and the percentage within 2."""
+    unit = 1 << (layout.depth - 8)
+    off = np.concatenate(
+        [
+            np.abs(a.astype(np.int32) - b.astype(np.int32)).ravel()
+            for one, two in zip(truth, other, strict=True)
+            for a, b in zip(one, two, strict=True)
+        ]
+    )
+    within = 100 * float((off <= 2 * unit).mean())
+    return float(off.max()) / unit, float(off.mean()) / unit, within
+
+
+def memory(device: torch.device, tiny: bool) -> Iterator[Row]:
+    """Return the peak of one interval's memory on the device."""
+    for width, height in ((96, 64),) if tiny else ((1920, 1080), (3840, 2160)):
+        case = Case(YUV420, width, height)
+        shot = frames(YUV420, width, height, 4)
+        for weights in _with_weights(tiny):
+            row: Row = {"weights": weights.config, "size": f"{width}x{height}"}
+            for precision in ("float16", "float32"):
+                with _peak(device) as peak:
+                    made(weights, case, shot, device, precision)
+                row[f"{precision}, MiB"] = peak[0] / 2**20
+                row[f"{precision}, bytes a pixel"] = peak[0] / (width * height)
+            yield row
+
+
+@contextmanager
+def _peak(device: torch.device) -> Iterator[list[int]]:
+    """Yield a list that holds the most bytes allocated on a GPU once the block is left."""
+    peak = [0]
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats(device)
+    yield peak
+    if device.type == "cuda":
+        peak[0] = torch.cuda.max_memory_allocated(device)
+
+
+def out_of_memory(device: torch.device, tiny: bool) -> Iterator[Row]:
+    """Leave the device too little memory for a whole picture: tiles must take over."""
+    weights = _with_weights(tiny=True)[0]
+    width, height = (200, 64) if tiny else (1920, 1080)
+    case, shot = Case(YUV420, width, height), frames(YUV420, width, height, 4)
+    with _peak(device) as peak:
+        whole = made(weights, case, shot, device, "float32")
+    said: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
+    logging.getLogger("filmcli.network.interpolator").addHandler(handler)
+    for share in (0.6, 0.25):
+        said.clear()
+        doorway = Interpolator(
+            weights, YUV420, Color(), width, height, device=str(device), precision="float32"
+        )
+        with _limited(device, int(peak[0] * share)):
+            around = [Neighbour(shot[k], Fraction(1)) for k in (0, 3)]
+            begun = time.perf_counter()
+            tiled = doorway.between(shot[1], shot[2], PHASES, before=around[0], after=around[1])
+            seconds = time.perf_counter() - begun
+        largest, mean, within = apart(whole, tiled, YUV420)
+        yield {
+            "memory": f"{share:.0%} of {peak[0] / 2**20:.0f} MiB",
+            "now": doorway.describe(),
+            "said": "; ".join(said),
+            "s": seconds,
+            "off by": f"{largest:.2f} {mean:.4f} {within:.3f}%",
+        }
+
+
+@contextmanager
+def _limited(device: torch.device, size: int) -> Iterator[None]:
+    """Let torch have `size` bytes of a GPU's memory and no more; elsewhere do nothing."""
+    if device.type != "cuda":
+        yield
+        return
+    torch.cuda.empty_cache()
+    total = torch.cuda.get_device_properties(device).total_memory
+    torch.cuda.set_per_process_memory_fraction(size / total, device)
+    try:
+        yield
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0, device)
+
+
+def end_to_end(device: torch.device, tiny: bool) -> Iterator[Row]:
+    """Smooth films by the command itself, as a user would, to 60 pictures a second."""
+    films = ((96, 64, 1),) if tiny else ((1280, 720, 10), (1920, 1080, 10))
+    with tempfile.TemporaryDirectory() as folder:
+        for width, height, seconds in films:
+            film = Path(folder) / f"{height}.mp4"
+            source = f"testsrc2=size={width}x{height}:rate=24"
+            _ffmpeg("-f", "lavfi", "-i", source, "-t", str(seconds), "-c:v", "libx264", str(film))
+            for words in (["-c", "x264", "--preset", "veryfast"], ["-c", "ffv1"]):
+                output = Path(folder) / f"{height}.mkv"
+                begun = time.perf_counter()
+                done = _filmcli(
+                    "upsample", str(film), "--fps", "60", "-o", str(output), "-y", "--fresh",
+                    "--device", str(device), "--progress", "off", *words,
+                )  # fmt: skip
+                took = time.perf_counter() - begun
+                yield {
+                    "film": f"{width}x{height} {seconds} s", "codec": " ".join(words[1:]),
+                    "exit": done.returncode, "frames": _count(output), "s": took,
+                    "x real time": seconds / took, "error": done.stderr.strip()[-300:],
+                }  # fmt: skip
+                if tiny:
+                    return
+
+
+def _filmcli(*words: str) -> subprocess.CompletedProcess[str]:
+    return _run(sys.executable, "-m", "filmcli", *words)
+
+
+def _ffmpeg(*words: str) -> None:
+    _run("ffmpeg", "-v", "error", "-nostdin", "-y", *words).check_returncode()
+
+
+def _run(*words: str, seconds: float = 60) -> subprocess.CompletedProcess[str]:
+    paths = [str(ROOT / "src"), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return subprocess.run(
+        words, cwd=ROOT, env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=seconds,
+    )  # fmt: skip
+
+
+def _count(film: Path) -> int:
+    """Return how many pictures a film holds."""
+    asked = ("-count_packets", "-show_entries", "stream=nb_read_packets", "-of", "csv=p=0")
+    told = _run("ffprobe", "-v", "error", "-select_streams", "v:0", *asked, str(film)).stdout
+    return int(re.sub(r"\D", "", told) or 0)
+
+
+def tests(tiny: bool) -> Iterator[Row]:
+    """Run the tests that are marked for a GPU."""
+    files = [
+        str(path)
+        for path in sorted((ROOT / "tests").rglob("test_*.py"))
+        if "pytest.mark.gpu" in path.read_text() and "benchmarks" not in path.parts
+    ]
+    # Another torch than the pinned one warns of other things.
+    words = ["-m", "gpu", "-q", "-W", "default", "-p", "no:cacheprovider", "--tb=short"]
+    words += ["--collect-only"] if tiny else []
+    done = _run(sys.executable, "-m", "pytest", *words, *files, seconds=60)
+    lines = (done.stdout + done.stderr).strip().splitlines()
+    print("\n".join(lines[-60:]), flush=True)
+    kept = [line for line in lines if re.match(r"FAILED|ERROR|SKIPPED|E  ", line)]
+    yield from ({"tests": line[:200]} for line in [*kept[:12], *lines[-1:]])

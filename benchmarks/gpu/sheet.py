@@ -1,0 +1,116 @@
+"""A run of parts that keeps to its time, survives its failures and prints its tables last."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+Row = dict[str, Any]
+
+
+class TimeOverError(Exception):
+    """The part's time is over."""
+
+
+class Sheet:
+    """Rows of each part, in order; `seconds` are for all parts together.
+
+    The whole run ends in its time even if a part hangs in Python code: an alarm breaks it off.
+    """
+
+    def __init__(self, name: str, seconds: float) -> None:
+        self._name = name
+        self._end = time.monotonic() + seconds
+        self._tables: list[tuple[str, list[Row], str]] = []
+        self.folder = Path(os.environ.get("OUT") or "build")
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def seconds_left(self) -> float:
+        """What is left of the run's time."""
+        return self._end - time.monotonic()
+
+    def part(self, title: str, seconds: float, work: Callable[[], Iterable[Row]]) -> None:
+        """Take rows from `work` until it ends, fails, or `seconds` are over."""
+        rows: list[Row] = []
+        begun, allowed = time.monotonic(), min(seconds, self.seconds_left)
+        end = ""
+        print(f"== {title}: at most {max(allowed, 0):.0f} s", flush=True)
+        try:
+            with _alarm(allowed):
+                for row in work():
+                    rows.append(row)
+                    print(
+                        "  ", *(f"{key}={_shown(value)}" for key, value in row.items()), flush=True
+                    )
+                    if time.monotonic() - begun > allowed:
+                        raise TimeOverError
+        except TimeOverError:
+            end = "STOPPED: its time was over"
+        except Exception as failure:
+            traceback.print_exc()
+            end = f"FAILED: {type(failure).__name__}: {str(failure).partition(chr(10))[0][:200]}"
+        took = time.monotonic() - begun
+        self._tables.append((f"{title} ({took:.1f} s)", rows, end))
+        with open(self.folder / f"gpu-{self._name}.jsonl", "a") as file:
+            for row in rows:
+                file.write(json.dumps({"part": title, **row}, default=str) + "\n")
+
+    def close(self) -> int:
+        """Print all tables; return 1 if a part failed."""
+        lines = [f"\n#### gpu {self._name}"]
+        for title, rows, end in self._tables:
+            lines += [f"-- {title}", *table(rows), *([end] if end else [])]
+        text = "\n".join(lines)
+        print(text, flush=True)
+        (self.folder / f"gpu-{self._name}.txt").write_text(text + "\n")
+        return int(any(end.startswith("FAILED") for _, _, end in self._tables))
+
+
+@contextmanager
+def _alarm(seconds: float) -> Iterator[None]:
+    """Raise TimeOverError in the block if it takes a few seconds more than `seconds`."""
+
+    def ring(_number: int, _frame: FrameType | None) -> None:
+        raise TimeOverError
+
+    if seconds <= 0:
+        raise TimeOverError
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds + 3)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def table(rows: list[Row]) -> list[str]:
+    """Return `rows` as lines of aligned columns; a row may lack some."""
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    cells = [columns, *([_shown(row.get(key, "")) for key in columns] for row in rows)]
+    widths = [max(len(line[k]) for line in cells) for k in range(len(columns))]
+    return ["  ".join(map(str.ljust, line, widths)).rstrip() for line in cells if columns]
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def options(name: str) -> argparse.ArgumentParser:
+    """Return the words that every part understands."""
+    parser = argparse.ArgumentParser(prog=f"python -m benchmarks.gpu {name}")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--seconds", type=float, default=75.0)
+    parser.add_argument("--tiny", action="store_true", help="small pictures, few of each")
+    parser.add_argument("--only", default="", help="parts by name, commas between")
+    return parser

@@ -1,0 +1,244 @@
+"""How fast the device makes pictures, through the doorway, from 24 to 60 a second."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from fractions import Fraction
+from functools import partial
+from itertools import count
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmarks.gpu.machine import card, convolution_rate, copy_rates, finish, matrix_rate
+from benchmarks.gpu.scenery import YUV420, frames, weights_of
+from benchmarks.gpu.sheet import Row, Sheet, options
+from benchmarks.gpu.stages import kernels, operations, watched
+from filmcli.frames import Color, Neighbour, Planes
+from filmcli.network.film import CONFIGS, Film
+from filmcli.network.interpolator import Interpolator
+from filmcli.network.machine import choose_device
+from filmcli.network.weights import default_name
+
+SIZES = (1920, 1080), (640, 360), (1280, 720), (3840, 2160)  # the one asked for first
+TINY_SIZES = ((64, 64),)
+RATE = 24
+# Of 60 pictures a second, two are new in every interval of 24, and every fifth is kept.
+PHASES = (Fraction(2, 5), Fraction(4, 5)), (Fraction(1, 5), Fraction(3, 5))
+SHOT = 8  # frames, shown in a circle: longer than what the doorway holds
+
+
+class Film24:
+    """A film of 24 frames a second that never ends, and the doorway that makes it 60."""
+
+    def __init__(self, doorway: Interpolator, shot: Sequence[Planes]) -> None:
+        self._doorway, self._shot = doorway, shot
+        self._places = count()
+
+    def interval(self) -> list[Planes]:
+        """Return the two pictures of the next interval."""
+        k = next(self._places)
+        before, left, right, after = (self._shot[(k + i) % len(self._shot)] for i in range(4))
+        return self._doorway.between(
+            left,
+            right,
+            PHASES[k % 2],
+            before=Neighbour(before, Fraction(1)),
+            after=Neighbour(after, Fraction(1)),
+        )
+
+    def intervals(self, number: int) -> None:
+        """Make the pictures of so many intervals, and let go of them."""
+        for _ in range(number):
+            self.interval()
+
+
+def main(words: list[str]) -> int:
+    """Run the measurements; return 1 if one could not be made."""
+    asked = options("speed").parse_args(words)
+    device, tiny = choose_device(asked.device), asked.tiny
+    sheet = Sheet("speed", asked.seconds)
+    rates: dict[str, float] = {}
+    parts: dict[str, tuple[float, Callable[[], Iterator[Row]]]] = {
+        "card": (12, partial(ceilings, device, tiny, rates)),
+        "doorway": (40, partial(doorway_speed, device, tiny, rates)),
+        "stages and kernels": (22, partial(inside, device, tiny, sheet)),
+        "precision": (10, partial(precisions, device, tiny)),
+        "plain loop": (12, partial(plain_loop, device, tiny)),
+    }
+    for title, (seconds, work) in parts.items():
+        if not asked.only or title in asked.only.split(","):
+            sheet.part(title, seconds * asked.seconds / 75, work)
+    return sheet.close()
+
+
+def ceilings(device: torch.device, tiny: bool, rates: dict[str, float]) -> Iterator[Row]:
+    """Measure what any program is bound by; leaves the bfloat16 matrix rate in `rates`."""
+    yield from ({"what": key, "is": value} for key, value in card(device).items())
+    for name, rate in copy_rates(device, 1 << (20 if tiny else 30)).items():
+        yield {"what": f"copy {name}, GB/s", "is": rate}
+    for dtype in (torch.bfloat16, torch.float16):
+        rate = matrix_rate(device, 64 if tiny else 8192, dtype)
+        rates.setdefault("matrix", rate)
+        yield {"what": f"matrix {dtype}, TFLOP/s", "is": rate}
+    for channels in (16, 64, 256):
+        rate = convolution_rate(device, channels, torch.float16, 32 if tiny else 1024)
+        yield {"what": f"convolution of {channels} float16 channels, TFLOP/s", "is": rate}
+
+
+def _open(
+    config: str, width: int, height: int, device: torch.device, precision: str = "auto"
+) -> tuple[Film24, Interpolator]:
+    doorway = Interpolator(
+        weights_of(config)[0], YUV420, Color(), width, height,
+        device=str(device), precision=precision,
+    )  # fmt: skip
+    return Film24(doorway, frames(YUV420, width, height, SHOT)), doorway
+
+
+def _configs() -> list[str]:
+    """Return the names of all networks, those with weights first, `film` last."""
+    return sorted(CONFIGS, key=lambda name: (name == "film", not weights_of(name)[1], name))
+
+
+def intervals_a_second(film: Film24, device: torch.device, seconds: float) -> tuple[float, float]:
+    """Return how many intervals a second are made when all is warm, and the first one's seconds."""
+    begun = time.perf_counter()
+    film.interval()
+    finish(device)
+    first = time.perf_counter() - begun
+    film.intervals(3)
+    finish(device)
+    begun, number = time.perf_counter(), 0
+    while time.perf_counter() - begun < seconds:
+        film.intervals(4)
+        number += 4
+    finish(device)
+    return number / (time.perf_counter() - begun), first
+
+
+def doorway_speed(device: torch.device, tiny: bool, rates: dict[str, float]) -> Iterator[Row]:
+    """Measure every network at every size, as a film is made."""
+    for width, height in TINY_SIZES if tiny else SIZES:
+        for config in _configs():
+            film, doorway = _open(config, width, height, device)
+            rate, first = intervals_a_second(film, device, 0.01 if tiny else 1.0)
+            work = operations(film.interval)
+            yield {
+                "size": f"{width}x{height}",
+                "network": config + ("" if weights_of(config)[1] else "*"),
+                "as": doorway.describe().partition(", ")[2],
+                "made/s": 2 * rate,
+                "x real time": rate / RATE,
+                "ms/interval": 1000 / rate,
+                "first, s": first,
+                "TFLOP": work / 1e12,
+                "of matrix rate": f"{work * rate / 1e12 / rates.get('matrix', 1e9):.1%}",
+            }
+            del film, doorway
+            _let_go(device)
+
+
+def _let_go(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+
+
+def inside(device: torch.device, tiny: bool, sheet: Sheet) -> Iterator[Row]:
+    """Split an interval's milliseconds by stage, and count its kernels."""
+    number = 2 if tiny else 8
+    # The default network at every size, then the others at the one that is asked for.
+    sizes = TINY_SIZES if tiny else SIZES
+    cells = [(default_name(), size) for size in sizes]
+    cells += [(name, sizes[0]) for name in _configs() if name != default_name()]
+    for config, (width, height) in cells[:2] if tiny else cells:
+        film, _ = _open(config, width, height, device)
+        film.intervals(4)
+        finish(device)
+        with watched(device) as watch:
+            begun = time.perf_counter()
+            film.intervals(number)
+            stages = watch.seconds()
+            wall = (time.perf_counter() - begun) / number
+        told = kernels(partial(film.intervals, 2), device)
+        name = f"{config} {width}x{height}"
+        with open(sheet.folder / "gpu-profile.txt", "a") as file:
+            file.write(f"\n#### {name}, two intervals\n{told.table}\n")
+        yield {
+            "network": name,
+            "ms": 1000 * wall,
+            **{stage: 1000 * seconds / number for stage, seconds in stages.items()},
+            "between": 1000 * (wall - sum(stages.values()) / number),
+            "kernels/made": told.count / 4,
+            "in kernels": f"{told.seconds / 2 / wall:.0%}",
+        }
+        del film
+        _let_go(device)
+
+
+def precisions(device: torch.device, tiny: bool) -> Iterator[Row]:
+    """Measure the default network in every precision, and with cuDNN's own search for the best."""
+    width, height = TINY_SIZES[0] if tiny else SIZES[0]
+    variants: dict[str, Any] = {"search": torch.backends.cudnn.flags(enabled=True, benchmark=True)}
+    for precision, variant in (
+        ("float32", ""), ("bfloat16", ""), ("float16", ""), ("float16", "search"),
+    ):  # fmt: skip
+        with variants.get(variant, nullcontext()):
+            film, _ = _open(default_name(), width, height, device, precision)
+            rate, first = intervals_a_second(film, device, 0.01 if tiny else 0.8)
+        yield {
+            "network": f"{default_name()} {width}x{height}",
+            "precision": f"{precision} {variant}",
+            "made/s": 2 * rate,
+            "x real time": rate / RATE,
+            "first, s": first,
+        }
+
+
+def plain_loop(device: torch.device, tiny: bool) -> Iterator[Row]:
+    """Compare `film` with itself as published code runs it: a pair at a time, nothing shared."""
+    width, height = TINY_SIZES[0] if tiny else (1920, 1088)  # whole pixels of the coarsest level
+    dtype = torch.float32 if device.type == "cpu" else torch.float16
+    seconds = 0.01 if tiny else 2.0
+    pair = [torch.rand(1, 3, height, width) for _ in range(2)]
+    plain = _a_second(partial(_plainly, _plain_net(device, dtype), pair), device, seconds)
+    _let_go(device)
+    film, _ = _open("film", width, height, device, str(dtype).removeprefix("torch."))
+    ours = _a_second(film.interval, device, seconds)
+    yield {
+        "film": f"{width}x{height} {dtype}",
+        "plain loop, made/s": 2 * plain,
+        "doorway, made/s": 2 * ours,
+        "times": ours / plain,
+    }
+
+
+def _plain_net(device: torch.device, dtype: torch.dtype) -> Film:
+    net = Film(CONFIGS["film"]).eval()
+    net.load_state_dict(weights_of("film")[0].state_dict)
+    return net.to(device, dtype)
+
+
+@torch.inference_mode()
+def _plainly(net: Film, pair: list[Tensor]) -> None:
+    """Make an interval's two pictures as the published port's loop does."""
+    device = next(net.parameters()).device
+    for phase in PHASES[0]:
+        left, right = (picture.to(device) for picture in pair)
+        net(left, right, torch.tensor([float(phase)]).to(device)).clamp(0, 1).float().cpu()
+
+
+def _a_second(work: Callable[[], object], device: torch.device, seconds: float) -> float:
+    """Return how often `work` is done in a second, after two times to warm up."""
+    work()
+    work()
+    finish(device)
+    begun, number = time.perf_counter(), 0
+    while time.perf_counter() - begun < seconds:
+        work()
+        number += 1
+    finish(device)
+    return number / (time.perf_counter() - begun)

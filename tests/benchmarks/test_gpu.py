@@ -1,0 +1,102 @@
+"""The prepared run: every part of it runs here too, tiny, on the CPU."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.gpu.check import apart
+from benchmarks.gpu.scenery import YUV420, YUV420_10, YUVA444, frames
+from benchmarks.gpu.sheet import Row, Sheet, table
+from filmcli.frames import Layout
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(folder: Path, *words: str) -> tuple[str, list[Row]]:
+    """What a part prints, and its rows."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.gpu", *words, "--tiny", "--device", "cpu"],
+        cwd=ROOT, env={**os.environ, "OUT": str(folder)},
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    lines = (folder / f"gpu-{words[0]}.jsonl").read_text().splitlines()
+    return done.stdout, [json.loads(line) for line in lines]
+
+
+def test_check_runs_whole(tmp_path: Path) -> None:
+    told, rows = run(tmp_path, "check", "--seconds", "2000")
+    assert "STOPPED" not in told
+    (verdict,) = (row for row in rows if row.get("weights") == "all")
+    assert verdict["float32"] == "0.00 100.0000% yes"
+    (film,) = (row for row in rows if row["part"] == "end to end")
+    assert (film["exit"], film["frames"]) == (0, 60)
+    assert (tmp_path / "gpu-check.txt").read_text().strip() in told
+
+
+def test_speed_runs_whole(tmp_path: Path) -> None:
+    told, rows = run(tmp_path, "speed", "--seconds", "2000")
+    assert "STOPPED" not in told
+    parts = {row["part"] for row in rows}
+    assert parts == {"card", "doorway", "stages and kernels", "precision", "plain loop"}
+    inside = next(row for row in rows if row["part"] == "stages and kernels")
+    assert {"upload", "to_rgb", "from_rgb", "download"} <= set(inside)
+    assert "Self CPU" in (tmp_path / "gpu-profile.txt").read_text()
+
+
+def test_a_part_that_fails_or_hangs_stops_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OUT", str(tmp_path))
+
+    def fails() -> Iterator[Row]:
+        yield {"a": 1}
+        raise ValueError("so it is")
+
+    def lasts() -> Iterator[Row]:
+        while True:
+            time.sleep(0.01)
+            yield {"b": 2}
+
+    sheet = Sheet("parts", 60)
+    sheet.part("first", 5, fails)
+    sheet.part("second", 0.1, lasts)
+    sheet.part("third", 5, lambda: [{"c": 3}])
+    assert sheet.close() == 1
+    told = capsys.readouterr().out.partition("#### gpu parts")[2]
+    first, second, third = (told.index(word) for word in ("first", "second", "third"))
+    assert "FAILED: ValueError: so it is" in told[first:second]
+    assert "STOPPED" in told[second:third]
+    assert told.rstrip().endswith("c\n3")
+
+
+def test_a_table_by_hand() -> None:
+    assert table([{"a": 1, "b": 0.5}, {"b": "long", "c": 2}]) == [
+        "a  b     c", "1  0.5", "   long  2",
+    ]  # fmt: skip
+    assert table([]) == []
+
+
+@pytest.mark.parametrize("layout", [YUV420, YUV420_10, YUVA444], ids=lambda x: x.pix_fmt)
+def test_scenery_pans(layout: Layout) -> None:
+    first, second = frames(layout, 90, 61, 2)
+    assert [plane.shape for plane in first] == list(layout.plane_shapes(90, 61))
+    assert all(plane.dtype == layout.dtype for plane in first)
+    # Above the square that goes another way, the luma of 6 px further right, 2 px further down.
+    assert np.array_equal(second[0][:15, :80], first[0][2:17, 6:86])
+
+
+def test_distance_by_hand() -> None:
+    a, b = ([(np.array([[0, 8, 400]], np.uint16),)], [(np.array([[0, 0, 388]], np.uint16),)])
+    largest, mean, share = apart(a, b, YUV420_10)
+    assert (largest, mean) == (3.0, pytest.approx(20 / 3 / 4))
+    assert share == pytest.approx(200 / 3)
