@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from typing import Any
 
 import torch
+
+from benchmarks.gpu.scenery import YUV420, frames
 
 
 def card(device: torch.device) -> dict[str, Any]:
@@ -32,27 +35,29 @@ def engines() -> dict[str, str]:
     if shutil.which("ffmpeg") is None:
         return {"ffmpeg": "not here"}
     found = {"ffmpeg": _first_line("ffmpeg", "-version")}
-    picture = ("-f", "lavfi", "-i", "testsrc2=size=640x360:rate=24:duration=0.5")
+    raw = ("-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", "640x360", "-i", "pipe:0")
+    shot = b"".join(plane.tobytes() for planes in frames(YUV420, 640, 360, 4) for plane in planes)
     for encoder in ("h264_nvenc", "hevc_nvenc", "av1_nvenc"):
-        found[encoder] = _tried(*picture, "-c:v", encoder, "-f", "null", "-")
-    coded = ("-c:v", "libx264", "-f", "h264", "/tmp/gpu-probe.h264")
-    _tried(*picture, "-pix_fmt", "yuv420p", *coded)
-    decoding = ("-hwaccel", "cuda", "-hwaccel_output_format", "cuda", "-i", "/tmp/gpu-probe.h264")
-    found["decoding by cuda"] = _tried(
-        *decoding, "-vf", "hwdownload,format=nv12", "-f", "null", "-"
-    )
+        found[encoder] = _tried(shot, *raw, "-c:v", encoder, "-f", "null", "-")
+    with tempfile.TemporaryDirectory() as folder:
+        film = f"{folder}/coded.h264"
+        _tried(shot, *raw, "-c:v", "libx264", film)
+        decoding = ("-hwaccel", "cuda", "-hwaccel_output_format", "cuda", "-i", film)
+        found["decoding by cuda"] = _tried(
+            b"", *decoding, "-vf", "hwdownload,format=nv12", "-f", "null", "-"
+        )
     return found
 
 
-def _tried(*words: str) -> str:
+def _tried(fed: bytes, *words: str) -> str:
     try:
         done = subprocess.run(
-            ["ffmpeg", "-v", "error", "-nostdin", "-y", *words],
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=20,
+            ["ffmpeg", "-v", "error", "-y", *words],
+            input=fed, capture_output=True, check=False, timeout=20,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         return "hangs"
-    lines = done.stderr.strip().splitlines()
+    lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
     return "works" if done.returncode == 0 else " / ".join(lines[:2])[:160]
 
 

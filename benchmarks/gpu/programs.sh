@@ -25,11 +25,11 @@ export PKG_CONFIG_PATH="$root/lib/x86_64-linux-gnu/pkgconfig:$root/lib/pkgconfig
 tar -xf ffmpeg_*.orig.tar.xz
 cd ffmpeg-*/
 ./configure --disable-everything --disable-autodetect --disable-doc --disable-debug \
-    --disable-ffplay --disable-postproc --disable-network --enable-gpl --pkg-config-flags=--static \
+    --disable-ffplay --disable-avdevice --disable-postproc --disable-network --enable-gpl --pkg-config-flags=--static \
     --extra-cflags="-I$root/include" --extra-ldflags="-L$root/lib/x86_64-linux-gnu" \
     --enable-libx264 --enable-ffnvcodec --enable-nvenc --enable-nvdec --enable-cuvid \
     --enable-hwaccel=h264_nvdec,hevc_nvdec,av1_nvdec,vp9_nvdec \
-    --enable-protocol=file,pipe --enable-indev=lavfi \
+    --enable-protocol=file,pipe \
     --enable-demuxer=mov,matroska,concat,nut,rawvideo,h264,hevc,ivf,image2,wav,yuv4mpegpipe \
     --enable-muxer=mov,mp4,matroska,nut,rawvideo,null,h264,hevc,image2,wav,yuv4mpegpipe \
     --enable-parser=h264,hevc,av1,vp9,mpeg4video,aac,png \
@@ -39,7 +39,7 @@ cd ffmpeg-*/
     --enable-bsf=aac_adtstoasc,vp9_superframe,h264_metadata,hevc_metadata,dump_extra \
     --enable-filter=scale,format,setparams,setsar,showinfo,select,setpts,settb,fps,null,anull \
     --enable-filter=hflip,vflip,transpose,bwdif,fieldmatch,decimate,setfield,idet,pad,crop,trim \
-    --enable-filter=testsrc2,testsrc,sine,color,mandelbrot,aresample,aformat,hwdownload,hwupload
+    --enable-filter=aresample,aformat,hwdownload,hwupload
 make -j"$(nproc)" ffmpeg ffprobe
 strip -o "$target/ffmpeg" ffmpeg
 strip -o "$target/ffprobe" ffprobe

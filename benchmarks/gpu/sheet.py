@@ -103,7 +103,7 @@ def table(rows: list[Row]) -> list[str]:
 
 
 def _shown(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else " | ".join(str(value).splitlines())
 
 
 def options(name: str) -> argparse.ArgumentParser:

@@ -28,6 +28,7 @@ TINY_SIZES = ((64, 64),)
 RATE = 24
 # Of 60 pictures a second, two are new in every interval of 24, and every fifth is kept.
 PHASES = (Fraction(2, 5), Fraction(4, 5)), (Fraction(1, 5), Fraction(3, 5))
+_BLINK = 0.01  # seconds in which nothing is measured but that it runs
 SHOT = 8  # frames, shown in a circle: longer than what the doorway holds
 
 
@@ -99,9 +100,10 @@ def _open(
     return Film24(doorway, frames(YUV420, width, height, SHOT)), doorway
 
 
-def _configs() -> list[str]:
+def _configs(tiny: bool) -> list[str]:
     """Return the names of all networks, those with weights first, `film` last."""
-    return sorted(CONFIGS, key=lambda name: (name == "film", not weights_of(name)[1], name))
+    names = sorted(CONFIGS, key=lambda name: (name == "film", not weights_of(name)[1], name))
+    return names[:: len(names) - 1] if tiny else names
 
 
 def intervals_a_second(film: Film24, device: torch.device, seconds: float) -> tuple[float, float]:
@@ -110,22 +112,15 @@ def intervals_a_second(film: Film24, device: torch.device, seconds: float) -> tu
     film.interval()
     finish(device)
     first = time.perf_counter() - begun
-    film.intervals(3)
-    finish(device)
-    begun, number = time.perf_counter(), 0
-    while time.perf_counter() - begun < seconds:
-        film.intervals(4)
-        number += 4
-    finish(device)
-    return number / (time.perf_counter() - begun), first
+    return _a_second(film.interval, device, seconds), first
 
 
 def doorway_speed(device: torch.device, tiny: bool, rates: dict[str, float]) -> Iterator[Row]:
     """Measure every network at every size, as a film is made."""
     for width, height in TINY_SIZES if tiny else SIZES:
-        for config in _configs():
+        for config in _configs(tiny):
             film, doorway = _open(config, width, height, device)
-            rate, first = intervals_a_second(film, device, 0.01 if tiny else 1.0)
+            rate, first = intervals_a_second(film, device, _BLINK if tiny else 1.0)
             work = operations(film.interval)
             yield {
                 "size": f"{width}x{height}",
@@ -149,14 +144,14 @@ def _let_go(device: torch.device) -> None:
 
 def inside(device: torch.device, tiny: bool, sheet: Sheet) -> Iterator[Row]:
     """Split an interval's milliseconds by stage, and count its kernels."""
-    number = 2 if tiny else 8
+    number = 1 if tiny else 8
     # The default network at every size, then the others at the one that is asked for.
     sizes = TINY_SIZES if tiny else SIZES
     cells = [(default_name(), size) for size in sizes]
-    cells += [(name, sizes[0]) for name in _configs() if name != default_name()]
+    cells += [(name, sizes[0]) for name in _configs(tiny) if name != default_name()]
     for config, (width, height) in cells[:2] if tiny else cells:
         film, _ = _open(config, width, height, device)
-        film.intervals(4)
+        film.intervals(4 if number > 1 else 1)
         finish(device)
         with watched(device) as watch:
             begun = time.perf_counter()
@@ -188,7 +183,7 @@ def precisions(device: torch.device, tiny: bool) -> Iterator[Row]:
     ):  # fmt: skip
         with variants.get(variant, nullcontext()):
             film, _ = _open(default_name(), width, height, device, precision)
-            rate, first = intervals_a_second(film, device, 0.01 if tiny else 0.8)
+            rate, first = intervals_a_second(film, device, _BLINK if tiny else 0.8)
         yield {
             "network": f"{default_name()} {width}x{height}",
             "precision": f"{precision} {variant}",
@@ -202,7 +197,7 @@ def plain_loop(device: torch.device, tiny: bool) -> Iterator[Row]:
     """Compare `film` with itself as published code runs it: a pair at a time, nothing shared."""
     width, height = TINY_SIZES[0] if tiny else (1920, 1088)  # whole pixels of the coarsest level
     dtype = torch.float32 if device.type == "cpu" else torch.float16
-    seconds = 0.01 if tiny else 2.0
+    seconds = _BLINK if tiny else 2.0
     pair = [torch.rand(1, 3, height, width) for _ in range(2)]
     plain = _a_second(partial(_plainly, _plain_net(device, dtype), pair), device, seconds)
     _let_go(device)
@@ -232,9 +227,9 @@ def _plainly(net: Film, pair: list[Tensor]) -> None:
 
 
 def _a_second(work: Callable[[], object], device: torch.device, seconds: float) -> float:
-    """Return how often `work` is done in a second, after two times to warm up."""
-    work()
-    work()
+    """Return how often `work` is done in a second, after three times to warm up."""
+    for _ in range(3 if seconds > _BLINK else 1):
+        work()
     finish(device)
     begun, number = time.perf_counter(), 0
     while time.perf_counter() - begun < seconds:
