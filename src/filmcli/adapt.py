@@ -24,12 +24,12 @@ from filmcli.adaptation.store import Writer, adapted_path, find, is_ours, key_fa
 from filmcli.errors import MachineError, OutputExistsError
 from filmcli.evaluation import clip
 from filmcli.firstpass import Surveying, distinct_frames, first_pass
-from filmcli.frames import Frame
+from filmcli.frames import Frame, VideoInfo
 from filmcli.job import fingerprint
 from filmcli.network.weights import Weights, load
 from filmcli.video.probe import probe
 from filmcli.video.sequence import film_name
-from filmcli.video.spool import as_film
+from filmcli.video.spool import as_film, rate_of_stream
 
 DEMONSTRATION = "the built-in film"
 _DEMONSTRATION_PX = 128
@@ -56,11 +56,11 @@ Report = Callable[[Event], None]
 
 
 def adapt_film(
-    path: str, settings: FilmSettings, report: Report, in_fps: Fraction = Fraction(24)
+    path: str, settings: FilmSettings, report: Report, in_fps: Fraction | None = None
 ) -> Result:
     """Adapt to every scene of what `path` names and write the deltas beside it.
 
-    Pictures in files of their own are shown at `in_fps`. `report` hears of every scene. Raises a
+    Pictures without times are shown at `in_fps`. `report` hears of every scene. Raises a
     `FilmcliError` for whatever a user can cause.
     """
     started = time.monotonic()
@@ -68,15 +68,20 @@ def adapt_film(
     _check_output(output)
     weights = load(settings.weights)
     with as_film(path, in_fps) as film:
-        scenes, kept, skipped = _adapt(path, film, output, weights, settings, report)
+        info = probe(film, rate_of_stream(path, in_fps))
+        scenes, kept, skipped = _adapt(path, info, output, weights, settings, report)
     return Result(path, output, scenes, kept, time.monotonic() - started, skipped)
 
 
 def _adapt(
-    path: str, film: str, output: str, weights: Weights, settings: FilmSettings, report: Report
+    path: str,
+    info: VideoInfo,
+    output: str,
+    weights: Weights,
+    settings: FilmSettings,
+    report: Report,
 ) -> tuple[int, int, bool]:
-    """Adapt to the film file `film`: how many scenes it has, how many gained, if all was known."""
-    info = probe(film)
+    """Adapt to the film `info`: how many scenes it has, how many gained, if all was known."""
     found = first_pass(
         info,
         settings.cuts,
@@ -88,7 +93,7 @@ def _adapt(
     scenes = scenes_of(seen.times, seen.cuts, seen.motion, seen.looks)
     recipe = recipe_of(weights, settings.steps)
     facts = key_facts(weights.sha256, recipe, seen.cuts, settings.deinterlace, settings.dedupe)
-    key = fingerprint(film, facts)
+    key = fingerprint(info.path, facts)
     stored = find(output, key)
     net = adaptable(weights, settings.device)
     kept = 0

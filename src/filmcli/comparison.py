@@ -100,6 +100,8 @@ def still_names(source: Shown, result: Shown, output: str, count: int) -> dict[i
 
 def _times(info: VideoInfo) -> list[Fraction]:
     """Seconds of every frame after the first, as the container has them."""
+    if info.counted and info.rate:
+        return [index / info.rate for index in range(len(read_packets(info, "size")))]
     ticks = sorted(int(packet["pts"]) for packet in read_packets(info, "pts") if "pts" in packet)
     return [(tick - ticks[0]) * info.time_base for tick in ticks]
 
@@ -163,7 +165,8 @@ def _film(info: VideoInfo, queue: int, index: int | None = None) -> Any:
     equal inputs for one.
     """
     name = FileName(os.path.abspath(info.path))
-    file = ffmpeg.input(name, thread_queue_size=queue, **source_args())
+    rate = {"r": str(info.rate)} if info.counted else {}
+    file = ffmpeg.input(name, thread_queue_size=queue, **rate, **source_args())
     return file[str(info.stream.index if index is None else index)]
 
 

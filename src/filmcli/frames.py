@@ -157,7 +157,8 @@ class VideoInfo:
     of one. If it is cinema film that was spread over fields (3:2 pulldown), `telecine_start` is
     where its first picture stands in the file, and its own pictures are put together again;
     `pulldown_kept` says in words why that is not done though pulldown was seen.
-    Where there is a `span`, nothing else of the film is shown.
+    Where there is a `span`, nothing else of the film is shown. A raw stream, whose pictures have no
+    times, is `counted` by ffmpeg at so many a second; they are shown at `rate`.
     """
 
     path: str
@@ -183,6 +184,7 @@ class VideoInfo:
     telecine_start: Fraction | None = None
     pulldown_kept: str | None = None
     span: Span | None = None
+    counted: Fraction | None = None
 
     def shaped(self, shape: Shape) -> VideoInfo:
         """Return the film whose coded pictures are all scaled to `shape`."""

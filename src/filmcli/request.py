@@ -25,6 +25,7 @@ from filmcli.video.mux import read_tag
 from filmcli.video.probe import probe
 from filmcli.video.process import ffmpeg_version
 from filmcli.video.sequence import check_apart, film_name, is_pattern, present
+from filmcli.video.spool import rate_of_stream, shown_rate
 from filmcli.video.stills import check_stills, is_marked, is_stills, plan_stills
 from filmcli.video.streams import StreamPlan, check_container, plan_streams
 from filmcli.video.trial import check_encoding
@@ -39,14 +40,15 @@ class Settings(FilmSettings):
     `fps` is a rate or a multiple ("60", "59.94", "2x"); None means 2x, or the source's own rate
     when `slow` stretches time. `codec` None chooses by the source, and so do `crf`, `preset` and
     `pix_fmt` by the codec. Of the film, only what is shown from `start` to before `end` (seconds on
-    its own clock) is made. Pictures in files of their own are shown at the rate `in_fps`.
+    its own clock) is made. Pictures without times are shown at the rate `in_fps`: those in files of
+    their own, 24 a second unless it says otherwise, and those of raw streams.
     """
 
     fps: str | None = None
     slow: Fraction | None = None
     start: Fraction | None = None
     end: Fraction | None = None
-    in_fps: str = "24"
+    in_fps: str | None = None
     output: str | None = None
     codec: str | None = None
     crf: float | None = None
@@ -102,7 +104,7 @@ def check_asked(source: str, settings: Settings) -> None:
 def check_sample(film: str, source: str, settings: Settings) -> None:
     """Check whether what `source` names can be written, by `film`, which is like its beginning."""
     rate = asked_rate(settings)
-    info, encoding = _film(film, rate, settings)
+    info, encoding = _film(film, source, rate, settings)
     check_writing(
         info, encoding, _first_rate(info, rate), _output(source, rate, settings), settings
     )
@@ -122,10 +124,10 @@ def prepare(path: str, settings: Settings, source: str | None = None) -> Request
     """
     source = source or path
     rate = asked_rate(settings)
-    info, encoding = _film(path, rate, settings)
+    info, encoding = _film(path, source, rate, settings)
     weights = load(settings.weights)
     interpolator = _interpolator(info, weights, settings)
-    key = fingerprint(path, _settings_of_key(settings, encoding, weights))
+    key = fingerprint(path, _settings_of_key(settings, info, encoding, weights))
     output = _output(source, rate, settings)
     request = Request(
         source, settings, info, rate, output, encoding, None, weights, interpolator, key, False
@@ -162,9 +164,10 @@ def check_writing(
         check_encoding(info, encoding, rate, output)
 
 
-def _film(path: str, rate: Rate, settings: Settings) -> tuple[VideoInfo, Encoding]:
+def _film(path: str, source: str, rate: Rate, settings: Settings) -> tuple[VideoInfo, Encoding]:
     """The film at `path`, with what is asked of it, and how it will be coded."""
-    info = replace(_both_fields(probe(path), rate, settings), span=_span_read(settings))
+    info = probe(path, rate_of_stream(source, shown_rate(settings.in_fps)))
+    info = replace(_both_fields(info, rate, settings), span=_span_read(settings))
     # Pictures are cut out of segments that lose nothing.
     stills = settings.output is not None and is_stills(settings.output)
     encoding = Encoding("ffv1") if stills else _encoding(info, settings)
@@ -267,7 +270,9 @@ def _encoding(info: VideoInfo, settings: Settings) -> Encoding:
     return replace(default, **{word: v for word, v in given.items() if v not in (None, ())})
 
 
-def _settings_of_key(settings: Settings, encoding: Encoding, weights: Weights) -> dict[str, str]:
+def _settings_of_key(
+    settings: Settings, info: VideoInfo, encoding: Encoding, weights: Weights
+) -> dict[str, str]:
     """Everything that changes the pictures or the sound, and nothing that does not."""
     asked = ("fps", "slow", "start", "end", "dedupe", "deinterlace", "audio")
     adaptation = recipe_of(weights, settings.steps).spelled() if settings.steps else ""
@@ -277,6 +282,7 @@ def _settings_of_key(settings: Settings, encoding: Encoding, weights: Weights) -
         "weights": weights.sha256,
         "encoding": repr(encoding),
         "adaptation": adaptation,
+        "counted": str(info.counted and info.rate),
         **{name: str(getattr(settings, name)) for name in asked},
         "cuts": fingerprint(settings.cuts, {}) if os.path.isfile(settings.cuts) else settings.cuts,
     }

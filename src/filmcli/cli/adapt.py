@@ -39,7 +39,7 @@ _HEAD = "scene   frames   held-out, dB       seconds"
 @options.in_fps
 @options.device
 @options.as_json
-def adapt(inputs: tuple[str, ...], in_fps: str, as_json: bool, **asked: Any) -> int:
+def adapt(inputs: tuple[str, ...], in_fps: str | None, as_json: bool, **asked: Any) -> int:
     """Fit the network to each scene of films and say what it gained.
 
     \b
@@ -74,7 +74,9 @@ def _demonstrate(settings: FilmSettings, teller: _Table) -> int:
     return 0
 
 
-def _each(paths: Sequence[str], settings: FilmSettings, in_fps: Fraction, teller: _Table) -> int:
+def _each(
+    paths: Sequence[str], settings: FilmSettings, in_fps: Fraction | None, teller: _Table
+) -> int:
     """Do one film after the other; a failed one does not stop the rest."""
     from filmcli.adapt import adapt_film
 

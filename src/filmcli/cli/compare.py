@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     help="N pictures (PNG), spread over B, instead of a film.",
 )
 @options.in_fps
-@click.option("-r", "--fps", metavar="RATE", help="Pictures a second of B, if B are pictures.")
+@click.option("-r", "--fps", metavar="RATE", help="Pictures a second of B, as --in-fps of A.")
 @click.option("-y", "--overwrite", is_flag=True, help="Replace existing outputs.")
 def compare(
     source: str,
@@ -52,7 +52,7 @@ def compare(
     layout: Arrangement,
     slow: float,
     stills: int | None,
-    in_fps: str,
+    in_fps: str | None,
     fps: str | None,
     overwrite: bool,
 ) -> None:
@@ -69,7 +69,7 @@ def compare(
     """
     from filmcli import comparison
     from filmcli.video.probe import probe
-    from filmcli.video.spool import as_film, shown_rate
+    from filmcli.video.spool import as_film, rate_of_stream, shown_rate
 
     output = output_path(film_name(result), "compare", output)
     if not stills and not output.lower().endswith(comparison.ENDINGS):
@@ -80,8 +80,9 @@ def compare(
         )
     rates = shown_rate(in_fps), _rate_of_result(result, fps)
     with as_film(source, rates[0]) as left_film, as_film(result, rates[1]) as right_film:
-        left = comparison.Shown(probe(left_film), source)
-        right = comparison.Shown(probe(right_film), result)
+        left_rate, right_rate = map(rate_of_stream, (source, result), rates)
+        left = comparison.Shown(probe(left_film, left_rate), source)
+        right = comparison.Shown(probe(right_film, right_rate), result)
         if stills:
             names = comparison.still_names(left, right, output, stills)
             written = list(names.values())
@@ -98,8 +99,8 @@ def compare(
         show_path(name)
 
 
-def _rate_of_result(result: str, fps: str | None) -> Fraction:
-    """How many pictures of B are shown a second; it matters only if B are pictures."""
+def _rate_of_result(result: str, fps: str | None) -> Fraction | None:
+    """How many pictures of B are shown a second, if that is said."""
     from filmcli.video.spool import shown_rate
 
     if fps is None and (os.path.isdir(result) or is_pattern(result)):
@@ -108,7 +109,7 @@ def _rate_of_result(result: str, fps: str | None) -> Fraction:
             "pictures have no rate of their own",
             "say it: --fps 60",
         )
-    return shown_rate(fps or "24", "--fps")
+    return shown_rate(fps, "--fps")
 
 
 def _check(films: Sequence[Shown], outputs: Sequence[str], overwrite: bool) -> None:

@@ -38,8 +38,8 @@ deinterlace = click.option(
     callback=lambda _context, _option, said: said == "auto",
 )
 in_fps = click.option(
-    "--in-fps", default="24", show_default=True, metavar="RATE",
-    help="Pictures a second of a folder or pattern of pictures.",
+    "--in-fps", metavar="RATE",
+    help="Pictures a second of pictures in files of their own [default: 24] and of raw streams.",
 )  # fmt: skip
 device = click.option(
     "-d", "--device", default="auto", show_default=True, help="auto, cuda, cuda:1, mps, cpu."

@@ -34,7 +34,9 @@ _SAMPLE = 240  # pictures that are decoded to tell the rate if the scenes are no
 )
 @options.in_fps
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a film.")
-def probe(inputs: tuple[str, ...], scenes: bool, cuts: str, in_fps: str, as_json: bool) -> int:
+def probe(
+    inputs: tuple[str, ...], scenes: bool, cuts: str, in_fps: str | None, as_json: bool
+) -> int:
     """Show rate, size, colour, streams and scenes of films.
 
     \b
@@ -42,15 +44,18 @@ def probe(inputs: tuple[str, ...], scenes: bool, cuts: str, in_fps: str, as_json
     filmcli probe in.mp4 --scenes                  where the scenes change, everything counted
     filmcli probe in.mp4 --scenes --json > cuts    edit it; filmcli upsample in.mp4 --cuts cuts
     """
-    from filmcli.video.spool import as_film, shown_rate
+    from filmcli.video.probe import probe as read_header
+    from filmcli.video.spool import as_film, rate_of_stream, shown_rate
 
     paths = [path for path, _ in films(inputs, None)]
     code = 0
     with library_warnings():
         for path in paths:
             try:
-                with as_film(path, shown_rate(in_fps)) as film:
-                    found = _examine(film, cuts if scenes else None)
+                rate = shown_rate(in_fps)
+                with as_film(path, rate) as film:
+                    info = read_header(film, rate_of_stream(path, rate))
+                    found = _examine(info, cuts if scenes else None)
             except FilmcliError as failure:
                 code = failure.exit_code if len(paths) == 1 else 1
                 if as_json:
@@ -94,12 +99,10 @@ class _Found:
         return not self.is_variable and self.fastest != self.slowest
 
 
-def _examine(path: str, cuts: str | None) -> _Found:
+def _examine(info: VideoInfo, cuts: str | None) -> _Found:
     """Read the head of the film, or all of it where `cuts` says how to find scenes."""
     from filmcli.firstpass import first_pass
-    from filmcli.video.probe import probe as read_header
 
-    info = read_header(path)
     found = first_pass(info, cuts or "off", dedupe=True, most=None if cuts else _SAMPLE + 1)
     times, last = found.times, found.last_duration
     firsts = (0, *found.cuts) if cuts else ()

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from filmcli.errors import InputError, RenderError
 from filmcli.frames import Frame, Shape, Span, VideoInfo
+from filmcli.video.counted import count_times
 from filmcli.video.pixels import EXACT_FLAGS, SMOOTH_FLAGS, plan_pixels
 from filmcli.video.probe import read_packets
 from filmcli.video.process import Child, FileName, command
@@ -145,9 +146,9 @@ def last_duration(info: VideoInfo, times: Sequence[Fraction]) -> Fraction:
     if (
         shown is not None
         and usual is not None
-        and (info.both_fields or info.telecine_start is not None)
+        and (info.both_fields or info.telecine_start is not None or info.counted)
     ):
-        shown = usual  # a packet is not a picture here
+        shown = usual  # a packet is not a picture here, or tells no time
     if shown is None and "mp4" in info.container and info.duration:
         shown = info.duration - times[-1]
     if shown is None or shown <= 0:
@@ -288,7 +289,10 @@ def _read(
     stamps = _Stamps(info, shapes)
     with Child(args, stdout=True, on_line=stamps.read_line, on_end=stamps.end) as child:
         index, held = 0, None
-        for count, time in enumerate(stamps.until_end(child)):
+        times = stamps.until_end(child)
+        if info.counted and info.telecine_start is None:
+            times = count_times(info, times)
+        for count, time in enumerate(times):
             if count == MAX_PICTURES:
                 raise _endless(info)
             buffer = np.empty(size, np.uint8)

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, Literal, cast
 
 from filmcli.errors import InputError
 from filmcli.frames import Color, StreamInfo, VideoInfo
+from filmcli.video.counted import counted
 from filmcli.video.fields import find_fields
 from filmcli.video.pixels import plan_pixels
 from filmcli.video.process import Child, FileName
@@ -25,8 +26,11 @@ _UNKNOWN = ("unknown", "unspecified", "reserved", "N/A", None)
 _Kind = Literal["video", "audio", "subtitle", "data", "attachment"]
 
 
-def probe(path: str) -> VideoInfo:
-    """Facts of the film at `path`; InputError if there is none, in well under a second."""
+def probe(path: str, in_fps: Fraction | None = None) -> VideoInfo:
+    """Facts of the film at `path`; InputError if there is none, in well under a second.
+
+    `in_fps` is how many pictures a second a raw stream shows; UsageError for any other film.
+    """
     _check_file(path)
     report = read_report(path, "-show_format", "-show_streams")
     streams = tuple(_stream(raw) for raw in report.get("streams", ()))
@@ -37,7 +41,7 @@ def probe(path: str) -> VideoInfo:
     if not frames:
         raise no_film(path, "Its video holds no picture that can be decoded.")
     _check_size(path, frames[0])
-    return _describe(path, report, stream, raw, frames, streams)
+    return counted(_describe(path, report, stream, raw, frames, streams), raw, in_fps)
 
 
 def read_packets(info: VideoInfo, entries: str, interval: str = "") -> list[dict[str, Any]]:

@@ -30,6 +30,7 @@ from filmcli.video.webp import is_animated_webp, write_apng
 STANDARD_INPUT = "-"
 OnSample = Callable[[str], None]
 
+_PICTURES_RATE = Fraction(24)
 _Y4M_MAGIC = b"YUV4MPEG2 "
 _CHUNK_BYTES = 1 << 20
 _MOST_PIXEL_BYTES = 8  # three planes and alpha, of 16 bits
@@ -45,8 +46,10 @@ _WHOLE = {
 _SHOWN = re.compile(r"Parsed_showinfo_0 .* pts: *(\d+) .* fmt:(\S+) .* s:(\d+x\d+) ")
 
 
-def shown_rate(text: str, option: str = "--in-fps") -> Fraction:
-    """Read how many pictures of a sequence are shown a second; UsageError for a multiple."""
+def shown_rate(text: str | None, option: str = "--in-fps") -> Fraction | None:
+    """Read how many pictures are shown a second, if that is said; UsageError for a multiple."""
+    if text is None:
+        return None
     rate = parse_rate(text)
     if rate.relative:
         raise UsageError(f"{option} {text} makes no sense", "pictures have no rate of their own",
@@ -56,14 +59,18 @@ def shown_rate(text: str, option: str = "--in-fps") -> Fraction:
 
 @contextlib.contextmanager
 def as_film(
-    path: str, rate: Fraction, folder: str | None = None, on_sample: OnSample = lambda _: None
+    path: str,
+    rate: Fraction | None,
+    folder: str | None = None,
+    on_sample: OnSample = lambda _: None,
 ) -> Iterator[str]:
     """Give the path of a film file that shows what `path` names, for as long as the `with` lasts.
 
     `path` is a film already, an animated WebP, or - for a y4m film on standard input, or a folder
-    or pattern of pictures, `rate` of which are shown a second. What must be laid down lies in
-    `folder`, or where temporary files go; before that takes its time, `on_sample` is given a film
-    that is like its beginning, and may raise. Raises UsageError or InputError for what is no film.
+    or pattern of pictures, `rate` (None: 24) of which are shown a second. What must be laid down
+    lies in `folder`, or where temporary files go; before that takes its time, `on_sample` is given
+    a film that is like its beginning, and may raise. Raises UsageError or InputError for what is no
+    film.
     """
     if folder:
         os.makedirs(folder, exist_ok=True)
@@ -75,8 +82,8 @@ def as_film(
         with _nameless(folder) as film:
             _lay_down_stream(head, film)
             yield film
-    elif os.path.isdir(path) or is_pattern(path):
-        pictures = pictures_of(path)
+    elif _are_pictures(path):
+        pictures, rate = pictures_of(path), rate or _PICTURES_RATE
         with _nameless(folder) as sample:
             _lay_down_pictures(pictures[:1], rate, sample)
             on_sample(sample)
@@ -90,6 +97,15 @@ def as_film(
             yield film
     else:
         yield path
+
+
+def rate_of_stream(path: str, rate: Fraction | None) -> Fraction | None:
+    """What `probe` is to be told of `rate` once `as_film` has used it: none if for pictures."""
+    return None if _are_pictures(path) else rate
+
+
+def _are_pictures(path: str) -> bool:
+    return os.path.isdir(path) or is_pattern(path)
 
 
 @contextlib.contextmanager
