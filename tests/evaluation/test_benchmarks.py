@@ -12,7 +12,7 @@ from filmcli.errors import InputError
 from filmcli.evaluation.benchmarks import BENCHMARKS, open_benchmark, score_benchmark
 from filmcli.evaluation.board import markdown
 from filmcli.evaluation.makers import RIVALS, Run
-from filmcli.evaluation.metrics import Picture, psnr
+from filmcli.evaluation.metrics import Picture, Scorer, psnr
 from filmcli.evaluation.published import PUBLISHED, published_table
 from tests.evaluation.footage import gliding
 
@@ -77,9 +77,9 @@ def test_every_benchmark_is_found_and_scored(
     found = open_benchmark(name, str(tmp_path))
     assert [benchmark.name for benchmark in found] == levels
     for benchmark in found:
-        results = score_benchmark(benchmark, BLEND)
+        results = score_benchmark(benchmark, BLEND, Scorer())
         assert sum(len(result.frames) for result in results) == cases
-        (limited, *_) = score_benchmark(benchmark, BLEND, limit=1)
+        (limited, *_) = score_benchmark(benchmark, BLEND, Scorer(), limit=1)
         assert len(limited.frames) == 1
         assert limited.frames[0] == results[0].frames[0]
         assert benchmark.protocol.endswith(".")
@@ -88,7 +88,7 @@ def test_every_benchmark_is_found_and_scored(
 def test_the_listed_triplets_are_scored_in_the_right_order(tmp_path: Path) -> None:
     tree(tmp_path, "vimeo90k")
     (benchmark,) = open_benchmark("vimeo90k", str(tmp_path))
-    (result,) = score_benchmark(benchmark, {"repeat": RIVALS["repeat"]})
+    (result,) = score_benchmark(benchmark, {"repeat": RIVALS["repeat"]}, Scorer())
     expected = [psnr(FRAMES[first], FRAMES[first + 1]) for first in (1, 3)]
     assert [frame.scores["repeat"].psnr for frame in result.frames] == expected
 
@@ -103,7 +103,7 @@ def test_a_case_is_two_frames_and_nothing_beside_them(tmp_path: Path, name: str)
 
     tree(tmp_path, name)
     for benchmark in open_benchmark(name, str(tmp_path)):
-        score_benchmark(benchmark, {"it": watch})
+        score_benchmark(benchmark, {"it": watch}, Scorer())
     assert runs
     assert all(len(run.kept) == 2 and run.before is run.after is None for run in runs)
 
@@ -135,7 +135,7 @@ def test_a_listed_picture_that_is_missing_is_named(tmp_path: Path) -> None:
     missing.unlink()
     (benchmark,) = open_benchmark("vimeo90k", str(tmp_path))
     with pytest.raises(InputError, match=r"0003/im2\.png cannot be read"):
-        score_benchmark(benchmark, BLEND)
+        score_benchmark(benchmark, BLEND, Scorer())
 
 
 def test_published_numbers_rise_and_name_their_source() -> None:

@@ -53,6 +53,18 @@ def test_the_tables_hold_sequences_scenes_and_means() -> None:
     assert ssim.rows[-1] == ("mean", "4", "0.3000", "0.2500")
 
 
+def test_what_was_measured_has_a_table_of_its_own() -> None:
+    looks = {"ours": Score(30, 0.9, 0.0412, 0.02), "theirs": Score(31, 0.9, 0.0531, 0.03)}
+    result = Result("film", [FrameScores(1, 0, 1, looks)])
+    *_, lpips, judge = tables([result], HALF)
+    assert (lpips.title, lpips.best, lpips.rows[0]) == (
+        "LPIPS", "lowest", ("film", "1", "0.0412", "0.0531")
+    )  # fmt: skip
+    assert judge.rows[-1] == ("mean", "1", "0.0200", "0.0300")
+    told = facts(result, HALF)["scores"]["ours"]
+    assert told == {"psnr": 30.0, "ssim": 0.9, "lpips": 0.0412, "st_lpips": 0.02}
+
+
 def test_markdown_keeps_its_columns() -> None:
     lines = markdown(tables([SHORT], HALF)[0]).splitlines()
     assert lines[0] == "| PSNR, dB | frames | ours | theirs |"

@@ -19,7 +19,7 @@ from filmcli.evaluation.drawn import (
     time_table,
 )
 from filmcli.evaluation.makers import RIVALS, Maker, Run
-from filmcli.evaluation.metrics import CEILING_DB, Picture
+from filmcli.evaluation.metrics import CEILING_DB, Picture, Scorer
 
 SHOT, FIRST = {"planet": 66}, 66
 
@@ -41,7 +41,7 @@ def late(seconds: float) -> Maker:
 
 def test_time_errors_are_found_to_a_tenth_of_a_millisecond() -> None:
     makers = {"true": late(0), "late": late(0.003), "early": late(-0.0047), **RIVALS}
-    results, errors = score_drawn(makers, SHOT, 2)
+    results, errors = score_drawn(makers, Scorer(), SHOT, 2)
     assert len(errors) == 2 * len(PHASES)
     found = median_errors(errors)
     assert found["true"] == pytest.approx(0, abs=0.05)
@@ -64,7 +64,7 @@ def test_a_run_knows_the_frames_beside_it() -> None:
         runs.append(run)
         return RIVALS["repeat"](run)
 
-    score_drawn({"it": watch}, SHOT, 1)
+    score_drawn({"it": watch}, Scorer(), SHOT, 1)
     (run,) = runs
     for picture, frame in zip((run.before, *run.kept, run.after), range(65, 69), strict=True):
         assert picture is not None
@@ -84,7 +84,7 @@ def test_at_the_ends_the_phase_is_the_end() -> None:
 
 
 def test_the_table_says_what_thirds_cost() -> None:
-    results, errors = score_drawn({"repeat": RIVALS["repeat"]}, SHOT, 1)
+    results, errors = score_drawn({"repeat": RIVALS["repeat"]}, Scorer(), SHOT, 1)
     table = time_table(results, errors)
     assert table.head == ("", "frames", "repeat")
     assert [row[0] for row in table.rows] == [

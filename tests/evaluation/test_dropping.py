@@ -12,7 +12,7 @@ from filmcli.errors import InputError
 from filmcli.evaluation.dropping import Rebuilt, dropping_words, open_film, rebuild, score_film
 from filmcli.evaluation.entries import Entry
 from filmcli.evaluation.makers import RIVALS, Run
-from filmcli.evaluation.metrics import psnr
+from filmcli.evaluation.metrics import Scorer, psnr
 from tests.evaluation.footage import film, gliding, uneven_film
 
 
@@ -29,7 +29,7 @@ class Recorder:
 
 def rebuilt(path: str, drop: int, maker: object = None, **asked: object) -> list[Rebuilt]:
     dropped = open_film(path, drop, **asked)  # type: ignore[arg-type]
-    return list(rebuild(dropped, {"it": maker or Recorder()}))  # type: ignore[dict-item]
+    return list(rebuild(dropped, {"it": maker or Recorder()}, Scorer()))  # type: ignore[dict-item]
 
 
 @pytest.mark.parametrize(
@@ -133,10 +133,10 @@ def test_a_film_without_a_frame_to_drop_is_an_error(tmp_path: Path) -> None:
 def test_a_films_score_is_of_all_its_frames(tmp_path: Path) -> None:
     frames = gliding(5)
     entries = [Entry(name, RIVALS[name]) for name in ("dis", "blend")]
-    seen: list[int] = []
+    seen: list[Rebuilt] = []
     path = film(tmp_path / "a.mkv", frames)
-    result = score_film(open_film(path, 2), "a", entries, lambda one: seen.append(one.frame))
-    assert seen == [1, 3]
+    result = score_film(open_film(path, 2), "a", entries, Scorer(), seen.append)
+    assert [one.frame for one in seen] == [1, 3]
     scores = result.scores()
     assert list(scores) == ["dis", "blend"]
     by_hand = [

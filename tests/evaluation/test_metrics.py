@@ -10,14 +10,17 @@ from filmcli.errors import MachineError
 from filmcli.evaluation.metrics import (
     CEILING_DB,
     CONVENTIONS,
+    MEASURES,
     Score,
+    Scorer,
+    lpips,
     mean_psnr,
     mean_score,
     psnr,
     rounded,
-    score,
     ssim,
 )
+from filmcli.lpips import load_lpips
 
 
 def picture(level: int, shape: tuple[int, int, int] = (4, 6, 3)) -> np.ndarray:
@@ -84,7 +87,7 @@ def test_ssim_is_what_its_formula_says() -> None:
         similarity = (2 * mx * my + c1) * (2 * together + c2)
         by_channel.append((similarity / ((mx * mx + my * my + c1) * (vx + vy + c2))).mean())
     assert ssim(made, truth) == pytest.approx(np.mean(by_channel), abs=1e-6)
-    assert score(made, truth) == Score(psnr(made, truth), ssim(made, truth))
+    assert Scorer()({"it": made}, truth) == {"it": Score(psnr(made, truth), ssim(made, truth))}
 
 
 def test_equal_pictures_are_as_similar_as_can_be() -> None:
@@ -107,7 +110,28 @@ def test_without_its_package_ssim_says_how_to_get_it(monkeypatch: pytest.MonkeyP
     assert "filmcli[evaluate]" in failure.value.do
 
 
+def test_looks_are_measured_by_the_networks_given() -> None:
+    rng = np.random.default_rng(5)
+    truth = rng.integers(0, 256, (40, 40, 3), np.uint8)
+    made = {"equal": truth, "less": truth // 2}
+    plain, looks = Scorer()(made, truth), Scorer(load_lpips())(made, truth)
+    assert looks["equal"].lpips == 0.0
+    assert looks["less"] == (*plain["less"][:2], lpips(load_lpips(), truth // 2, truth), None)
+    assert looks["less"].lpips > 0.05
+    assert plain["less"].measured.keys() == {"psnr", "ssim"}
+    assert "LPIPS" not in Scorer().conventions
+    assert "LPIPS: version 0.1" in Scorer(load_lpips()).conventions
+    with pytest.raises(ValueError, match="shapes"):
+        lpips(load_lpips(), truth, truth[1:])
+
+
+def test_measures_are_told_in_the_order_of_a_score() -> None:
+    assert tuple(MEASURES) == Score._fields
+
+
 def test_scores_have_means() -> None:
+    looks = mean_score([Score(30, 0.9, 0.1), Score(40, 0.7, 0.3)])
+    assert looks.measured == pytest.approx({"psnr": 35, "ssim": 0.8, "lpips": 0.2})
     assert mean_score([Score(30, 0.9), Score(40, 0.7)]) == pytest.approx(Score(35, 0.8))
     with pytest.raises(ValueError, match="no scores"):
         mean_score([])

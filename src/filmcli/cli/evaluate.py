@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from filmcli.evaluation.album import Album
     from filmcli.evaluation.board import Result
     from filmcli.evaluation.entries import Entry
+    from filmcli.evaluation.metrics import Scorer
     from filmcli.evaluation.rebuilt import Rebuilt
 
 _ANY_RATE = Fraction(24)  # of a folder of pictures: no score depends on it
@@ -61,6 +62,11 @@ _RIVALS = "repeat,blend,dis,minterpolate"
     is_flag=True,
     help="Score a drawn film too, where errors of time can be measured.",
 )
+@click.option(
+    "--judge",
+    is_flag=True,
+    help="Score by ST-LPIPS too, which no network here was trained on; slow.",
+)
 @click.option("--rivals", default=_RIVALS, show_default=True, metavar="NAME,...|none")
 @options.cuts
 @options.device
@@ -79,6 +85,7 @@ def evaluate(
     limit: int | None,
     steps: str,
     synthetic: bool,
+    judge: bool,
     rivals: str,
     cuts: str,
     device: str,
@@ -89,7 +96,7 @@ def evaluate(
     """Drop frames of films, make them again, and say how near they come.
 
     \b
-    filmcli evaluate in.mp4                     every second frame: PSNR and SSIM
+    filmcli evaluate in.mp4                     every second frame: PSNR, SSIM, LPIPS
     filmcli evaluate films/ --drop 3            two of three, which shows errors of time
     filmcli evaluate in.mp4 --steps 0,1,10      what adaptation to each scene gains
     filmcli evaluate films/ --report scores     and pictures: scores/index.html
@@ -101,23 +108,22 @@ def evaluate(
     Benchmarks are vimeo90k, ucf101, middlebury, xiph and snu-film, by the folder that holds them.
     """
     from filmcli.evaluation.entries import enter, machine_words
-    from filmcli.evaluation.metrics import CONVENTIONS, require_ssim
+    from filmcli.evaluation.metrics import open_scorer
     from filmcli.evaluation.report import check_folder, write_report
 
     if not inputs and not synthetic:
         raise UsageError("there is nothing to score", "", "give films, or --synthetic")
     if report:
         check_folder(report)
-    require_ssim()
-    notes = [CONVENTIONS, machine_words(device, precision)]
     old_ways = [] if rivals == "none" else rivals.split(",")
     entries = enter(weights, _numbers(steps), old_ways, device, precision)
     scores = JsonScores() if as_json else Scores()
-    question = _Question(entries, int(drop), cuts, limit, bool(report))
     named = [_as_benchmark(given) for given in inputs]
     given = [path for path, name in zip(inputs, named, strict=True) if not name]
     paths = [path for path, _ in films(given, None)]
     with library_warnings():
+        question = _Question(entries, open_scorer(judge), int(drop), cuts, limit, bool(report))
+        notes = [question.scorer.conventions, machine_words(device, precision)]
         _films(paths, question, scores, notes)
         for benchmark in filter(None, named):
             _benchmark(*benchmark, question, scores, notes)
@@ -137,6 +143,7 @@ class _Question:
     """What is asked of every input."""
 
     entries: Sequence[Entry]
+    scorer: Scorer
     drop: int
     cuts: str
     limit: int | None
@@ -203,7 +210,7 @@ def _benchmark(
             cases = sum(len(of[: question.limit]) for of in level.sequences.values())
             with bar(level.name, cases) as progress:
                 watch = _both(progress, album)
-                results = score_benchmark(level, makers, question.limit, watch)
+                results = score_benchmark(level, makers, question.scorer, question.limit, watch)
             scores.strips += album.strips() if album else []
             for result in results:
                 scores.add(folder, result, [HALF])
@@ -228,7 +235,7 @@ def _drawn(question: _Question, scores: Scores, notes: Sequence[str]) -> None:
     intervals = min(question.limit or drawn.INTERVALS, drawn.INTERVALS)
     with bar("drawn film", len(shots) * intervals * len(drawn.PHASES)) as progress:
         watch = _both(progress, album)
-        results, errors = drawn.score_drawn(makers, shots, intervals, watch)
+        results, errors = drawn.score_drawn(makers, question.scorer, shots, intervals, watch)
     scores.strips += album.strips() if album else []
     for result in results:
         scores.add(result.name, result, drawn.PHASES)
@@ -251,7 +258,8 @@ def _film(path: str, name: str, question: _Question, scores: Scores) -> Result:
     with as_film(path, _ANY_RATE) as file:
         film = open_film(file, question.drop, question.cuts, question.limit)
         with bar(name, film.scored) as progress:
-            result = score_film(film, name, question.entries, _both(progress, album))
+            watch = _both(progress, album)
+            result = score_film(film, name, question.entries, question.scorer, watch)
     scores.strips += album.strips() if album else []
     return result
 

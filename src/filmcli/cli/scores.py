@@ -16,6 +16,7 @@ from filmcli.errors import FilmcliError
 if TYPE_CHECKING:
     from filmcli.evaluation.album import Shown
     from filmcli.evaluation.board import Result, Table
+    from filmcli.evaluation.metrics import Score
     from filmcli.evaluation.rebuilt import Rebuilt
 
 
@@ -30,8 +31,8 @@ class Scores:
 
     def add(self, source: str, result: Result, phases: Sequence[Fraction]) -> None:  # noqa: ARG002
         """Hear of one sequence."""
-        told = "  ".join(f"{name} {score.psnr:.2f}" for name, score in result.scores().items())
-        click.echo(f"filmcli: {result.name}: {told} dB", err=True)
+        told = "  ".join(f"{name} {_words(score)}" for name, score in result.scores().items())
+        click.echo(f"filmcli: {result.name}: {told}", err=True)
 
     def fail(self, source: str, failure: FilmcliError) -> None:  # noqa: ARG002
         """Tell why something has no scores; the rest goes on."""
@@ -70,6 +71,11 @@ class JsonScores(Scores):
         self._json.tell("summary", **facts, notes=" ".join(notes))
         self.tables += tables
         self.notes += [note for note in notes if note not in self.notes]
+
+
+def _words(score: Score) -> str:
+    looks = "" if score.lpips is None else f" {score.lpips:.4f}"
+    return f"{score.psnr:.2f} dB{looks}"
 
 
 @contextmanager

@@ -1,8 +1,9 @@
 """Which frames are worth a look: of every scene a typical one, of every sequence the worst.
 
-Both by the PSNR of the first network that takes part. The typical frame is, of a few drawn by lot,
-the one nearest to its scene's median. Strips are drawn when their frames pass by; no more than a
-scene's few are held.
+The worst are two: the one that looks worst, by LPIPS where it was measured, and the one with most
+error, by PSNR, both of the first network that takes part. The typical frame is, of a few drawn by
+lot, the one whose looks are nearest to its scene's median. Strips are drawn when their frames pass
+by; no more than a scene's few are held.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from statistics import median
 from typing import NamedTuple
 
 from filmcli.evaluation.entries import Entry
+from filmcli.evaluation.metrics import Score
 from filmcli.evaluation.rebuilt import Rebuilt
 from filmcli.evaluation.strips import ERROR_GAIN, Cell, error, strip
 
@@ -21,11 +23,11 @@ _DRAWN = 9  # frames of a scene from which the typical one is taken
 
 
 class Shown(NamedTuple):
-    """A strip as a JPEG file, what it shows in words, which frame that is, and our PSNR there."""
+    """A strip as a JPEG file, what it shows in words, which frame that is, and our score there."""
 
     words: str
     frame: int
-    psnr: float
+    score: Score
     jpeg: bytes
 
 
@@ -49,23 +51,26 @@ class Album:
         self._lot = random.Random(0)  # the same strips each time
         self._scene = _Scene(0, [], [])
         self._typical: list[Shown] = []
-        self._worst: Shown | None = None
+        self._looks_worst: Shown | None = None
+        self._most_error: Shown | None = None
 
     def __call__(self, rebuilt: Rebuilt) -> None:
         """See one frame."""
         if rebuilt.scene != self._scene.number:
             self._end_scene()
             self._scene = _Scene(rebuilt.scene, [], [])
-        scene, value = self._scene, rebuilt.scores[self._ours].psnr
-        scene.values.append(value)
+        scene, score = self._scene, rebuilt.scores[self._ours]
+        scene.values.append(_looks(score))
         place = self._lot.randrange(len(scene.values))
         is_drawn = len(scene.drawn) < _DRAWN or place < _DRAWN
-        is_worst = self._worst is None or value < self._worst.psnr
-        if not (is_drawn or is_worst):
+        looks, most = self._looks_worst, self._most_error
+        looks_worst = looks is None or _looks(score) < _looks(looks.score)
+        has_most_error = most is None or score.psnr < most.score.psnr
+        if not (is_drawn or looks_worst or has_most_error):
             return
         shown = self._show(rebuilt)
-        if is_worst:
-            self._worst = shown
+        self._looks_worst = shown if looks_worst else looks
+        self._most_error = shown if has_most_error else most
         if len(scene.drawn) < _DRAWN:
             scene.drawn.append(shown)
         elif is_drawn:
@@ -75,31 +80,51 @@ class Album:
         """The chosen strips, once all frames have passed: typical ones, then the worst."""
         self._end_scene()
         self._scene = _Scene(-1, [], [])
-        if self._worst is None:
+        looks, most = self._looks_worst, self._most_error
+        if looks is None or most is None:
             return []
-        others = [shown for shown in self._typical if shown.frame != self._worst.frame]
-        chosen = [shown._replace(words=f"Typical: {shown.words}") for shown in others]
-        return [*chosen, self._worst._replace(words=f"Worst: {self._worst.words}")]
+        if looks.frame == most.frame:
+            worst = [_titled("Worst", looks)]
+        else:
+            worst = [_titled("Looks worst", looks), _titled("Most error", most)]
+        others = [shown for shown in self._typical if shown.frame not in (looks.frame, most.frame)]
+        return [*(_titled("Typical", shown) for shown in others), *worst]
 
     def _end_scene(self) -> None:
         if self._scene.drawn:
             middle = median(self._scene.values)
-            self._typical.append(min(self._scene.drawn, key=lambda shown: abs(shown.psnr - middle)))
+            self._typical.append(
+                min(self._scene.drawn, key=lambda shown: abs(_looks(shown.score) - middle))
+            )
 
     def _show(self, rebuilt: Rebuilt) -> Shown:
         ours, scores = rebuilt.made[self._ours], rebuilt.scores
         cells = [
             Cell("kept frame before", rebuilt.left),
             Cell("truth", rebuilt.truth),
-            Cell(f"{self._ours}  {scores[self._ours].psnr:.2f} dB", ours),
+            Cell(_scored(self._ours, scores[self._ours]), ours),
         ]
         told = cells[-1].words
         if self._rivals:
-            best = max(self._rivals, key=lambda name: scores[name].psnr)
-            cells.append(Cell(f"{best}  {scores[best].psnr:.2f} dB", rebuilt.made[best]))
+            best = max(self._rivals, key=lambda name: _looks(scores[name]))
+            cells.append(Cell(_scored(best, scores[best]), rebuilt.made[best]))
             told += f", {cells[-1].words}"
         cells.append(Cell(f"our error x {ERROR_GAIN}", error(ours, rebuilt.truth)))
         words = f"{self._name}, scene {rebuilt.scene + 1}, frame {rebuilt.frame}"
         words += f", phase {rebuilt.phase}: {told}"
         jpeg = strip(cells, ours, rebuilt.truth)
-        return Shown(words, rebuilt.frame, scores[self._ours].psnr, jpeg)
+        return Shown(words, rebuilt.frame, scores[self._ours], jpeg)
+
+
+def _looks(score: Score) -> float:
+    """How good a frame looks, rising; by its PSNR where nothing better was measured."""
+    return score.psnr if score.lpips is None else -score.lpips
+
+
+def _scored(name: str, score: Score) -> str:
+    looks = "" if score.lpips is None else f", LPIPS {score.lpips:.4f}"
+    return f"{name}  {score.psnr:.2f} dB{looks}"
+
+
+def _titled(title: str, shown: Shown) -> Shown:
+    return shown._replace(words=f"{title}: {shown.words}")

@@ -19,7 +19,7 @@ import cv2
 from filmcli.errors import InputError
 from filmcli.evaluation.board import Result
 from filmcli.evaluation.makers import Maker, Run
-from filmcli.evaluation.metrics import Picture
+from filmcli.evaluation.metrics import Picture, Scorer
 from filmcli.evaluation.rebuilt import Watch, judged, unseen
 
 HALF = Fraction(1, 2)
@@ -46,6 +46,7 @@ class Benchmark:
 def score_benchmark(
     benchmark: Benchmark,
     makers: Mapping[str, Maker],
+    scorer: Scorer,
     limit: int | None = None,
     watch: Watch = unseen,
 ) -> list[Result]:
@@ -56,7 +57,7 @@ def score_benchmark(
         for number, case in enumerate(cases[:limit]):
             left, truth, right = (benchmark.view(_read(path)) for path in case)
             run = Run([left, right], [(HALF,)])
-            for rebuilt in judged(makers, run, [[truth]], 2 * number):
+            for rebuilt in judged(makers, run, [[truth]], 2 * number, scorer):
                 watch(rebuilt)
                 frames.append(rebuilt.without_pictures)
         results.append(Result(name, frames))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal, NamedTuple
 
-from filmcli.evaluation.metrics import Score, mean_score
+from filmcli.evaluation.metrics import MEASURES, Score, mean_score
 
 Scores = dict[str, Score]
 """Scores by who made the frames."""
@@ -63,7 +63,7 @@ class Table(NamedTuple):
 
 
 def tables(results: Sequence[Result], phases: Sequence[Fraction]) -> list[Table]:
-    """The board as two tables, of PSNR and of SSIM: sequences, their scenes, and the means.
+    """The board as a table for each measure: sequences, their scenes, and the means.
 
     `phases` are those of the steps; the mean of each stands by itself if there are several.
     """
@@ -71,15 +71,20 @@ def tables(results: Sequence[Result], phases: Sequence[Fraction]) -> list[Table]
     lines = list(_lines(results, phases))
     return [
         Table(
-            title,
+            MEASURES[which].title,
             ("sequence", "frames", *names),
             [
-                (words, count, *(form.format(scores[name][which]) for name in names))
+                (words, count, *(_spell(which, scores[name].measured[which]) for name in names))
                 for words, count, scores in lines
             ],
+            MEASURES[which].best,
         )
-        for which, (title, form) in enumerate((("PSNR, dB", "{:.2f}"), ("SSIM", "{:.4f}")))
+        for which in results[0].frames[0].scores[names[0]].measured
     ]
+
+
+def _spell(which: str, value: float) -> str:
+    return MEASURES[which].form.format(value)
 
 
 def _lines(
@@ -128,8 +133,8 @@ def facts(result: Result, phases: Sequence[Fraction]) -> dict[str, Any]:
 
 
 def spelled(scores: Scores) -> dict[str, dict[str, float]]:
-    """Scores as JSON can hold them, to a thousandth of a decibel and 1e-5 of SSIM."""
+    """Scores as JSON can hold them, to a thousandth of a decibel and 1e-5 of the others."""
     return {
-        name: {"psnr": round(score.psnr, 3), "ssim": round(score.ssim, 5)}
+        name: {key: round(value, MEASURES[key].decimals) for key, value in score.measured.items()}
         for name, score in scores.items()
     }

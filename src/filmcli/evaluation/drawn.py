@@ -17,7 +17,7 @@ import numpy as np
 from filmcli.evaluation import clip
 from filmcli.evaluation.board import Result, Table, mean_of
 from filmcli.evaluation.makers import Maker, Run
-from filmcli.evaluation.metrics import Picture
+from filmcli.evaluation.metrics import Picture, Scorer
 from filmcli.evaluation.rebuilt import Watch, judged, unseen
 
 PHASES = (Fraction(1, 3), Fraction(1, 2), Fraction(2, 3))
@@ -50,6 +50,7 @@ class TimeError:
 
 def score_drawn(
     makers: Mapping[str, Maker],
+    scorer: Scorer,
     shots: Mapping[str, int] = FIRST_FRAMES,
     intervals: int = INTERVALS,
     watch: Watch = unseen,
@@ -63,7 +64,8 @@ def score_drawn(
         frames = []
         before, after = _picture(Fraction(first - 1)), _picture(Fraction(first + intervals + 1))
         run = Run(kept, [PHASES] * intervals, number, before, after)
-        for at, rebuilt in enumerate(judged(makers, run, truths, first * (len(PHASES) + 1))):
+        number = first * (len(PHASES) + 1)
+        for at, rebuilt in enumerate(judged(makers, run, truths, number, scorer)):
             watch(rebuilt)
             frames.append(rebuilt.without_pictures)
             pictures = drawn[at // len(PHASES)]

@@ -21,7 +21,7 @@ from filmcli.errors import InputError
 from filmcli.evaluation.board import Result
 from filmcli.evaluation.entries import Entry
 from filmcli.evaluation.makers import Maker, Network, Run
-from filmcli.evaluation.metrics import SMALLEST_PX, Picture
+from filmcli.evaluation.metrics import SMALLEST_PX, Picture, Scorer
 from filmcli.evaluation.rebuilt import Rebuilt, Watch, judged, unseen
 from filmcli.firstpass import first_pass
 from filmcli.frames import Frame, VideoInfo
@@ -144,20 +144,22 @@ def makers_for(film: Dropped, entries: Sequence[Entry]) -> Iterator[dict[str, Ma
         yield makers
 
 
-def score_film(film: Dropped, name: str, entries: Sequence[Entry], watch: Watch = unseen) -> Result:
+def score_film(
+    film: Dropped, name: str, entries: Sequence[Entry], scorer: Scorer, watch: Watch = unseen
+) -> Result:
     """Rebuild and score every dropped frame of `film` that no cut parts from its neighbours."""
     frames = []
     with makers_for(film, entries) as makers:
-        for rebuilt in rebuild(film, makers):
+        for rebuilt in rebuild(film, makers, scorer):
             watch(rebuilt)
             frames.append(rebuilt.without_pictures)
     return Result(name, frames)
 
 
-def rebuild(film: Dropped, makers: Mapping[str, Maker]) -> Iterator[Rebuilt]:
-    """Yield the dropped frames of `film`, in order, as `makers` make them."""
+def rebuild(film: Dropped, makers: Mapping[str, Maker], scorer: Scorer) -> Iterator[Rebuilt]:
+    """Yield the dropped frames of `film`, in order, as `makers` make them and `scorer` scores."""
     for first, run, truths in _runs(film):
-        yield from judged(makers, run, truths, first * film.drop)
+        yield from judged(makers, run, truths, first * film.drop, scorer)
 
 
 class _Interval(NamedTuple):

@@ -7,15 +7,18 @@ of a squared level.
 
 from __future__ import annotations
 
+import logging
 import math
-from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from filmcli.errors import MachineError
+from filmcli.lpips import Lpips, load_lpips, load_st_lpips
 
 Picture = NDArray[np.uint8]
 """One picture, (H, W, 3), RGB, 0 to 255."""
@@ -38,27 +41,110 @@ CONVENTIONS = (
 )
 """What the numbers of every table are, in words."""
 
+_LPIPS_WORDS = "LPIPS: version 0.1, AlexNet, 0 for equal frames, lower looks nearer."
+_ST_LPIPS_WORDS = "ST-LPIPS: AlexNet, likewise; it forgives a shift of a pixel."
+
+_log = logging.getLogger(__name__)
+
+
+class Measure(NamedTuple):
+    """How a measure is told: what tables call it, its form in them, its decimals in JSON."""
+
+    title: str
+    form: str
+    decimals: int
+    best: Literal["highest", "lowest"]
+
+
+MEASURES: Mapping[str, Measure] = MappingProxyType(
+    {
+        "psnr": Measure("PSNR, dB", "{:.2f}", 3, "highest"),
+        "ssim": Measure("SSIM", "{:.4f}", 5, "highest"),
+        "lpips": Measure("LPIPS", "{:.4f}", 5, "lowest"),
+        "st_lpips": Measure("ST-LPIPS", "{:.4f}", 5, "lowest"),
+    }
+)
+"""The measures by their names in a `Score`, in its order."""
+
 
 class Score(NamedTuple):
-    """How near a made picture, or the mean of many, is to the truth."""
+    """How near a made picture, or the mean of many, is to the truth; None was not measured."""
 
     psnr: float
     ssim: float
+    lpips: float | None = None
+    st_lpips: float | None = None
+
+    @property
+    def measured(self) -> dict[str, float]:
+        """The values that were measured, by their names."""
+        return {name: value for name, value in self._asdict().items() if value is not None}
 
 
-def score(made: Picture, truth: Picture) -> Score:
-    """Both measures of two uint8 pictures of one shape, 11 pixels or more on each side.
+class Scorer:
+    """Scores pictures: by PSNR and SSIM always, by how they look with the networks given."""
 
-    Raises ValueError for pictures that cannot be compared, MachineError without pytorch-msssim.
+    def __init__(self, lpips: Lpips | None = None, st_lpips: Lpips | None = None) -> None:
+        self._looks = {"lpips": lpips, "st_lpips": st_lpips}
+
+    def __call__(self, made: Mapping[str, Picture], truth: Picture) -> dict[str, Score]:
+        """The scores of `made` by their names, uint8 pictures of the truth's shape.
+
+        Raises ValueError for pictures that cannot be compared, MachineError without
+        pytorch-msssim.
+        """
+        scores = {name: Score(psnr(of, truth), ssim(of, truth)) for name, of in made.items()}
+        for measure, net in self._looks.items():
+            if net is not None:
+                for name, value in _distances(net, made, truth).items():
+                    scores[name] = scores[name]._replace(**{measure: value})
+        return scores
+
+    @property
+    def conventions(self) -> str:
+        """What the numbers are, in words."""
+        said = {"lpips": _LPIPS_WORDS, "st_lpips": _ST_LPIPS_WORDS}
+        return " ".join((CONVENTIONS, *(said[name] for name, net in self._looks.items() if net)))
+
+
+def open_scorer(judge: bool = False) -> Scorer:
+    """Return a scorer by LPIPS too, where its weights are; a warning is logged if they are not.
+
+    With `judge` it scores by ST-LPIPS as well. Raises MachineError without pytorch-msssim or the
+    weights of the judge asked for.
     """
-    return Score(psnr(made, truth), ssim(made, truth))
+    require_ssim()
+    return Scorer(open_lpips(), load_st_lpips() if judge else None)
+
+
+def open_lpips() -> Lpips | None:
+    """Return LPIPS, or None where its weights are not; a warning then says how to get them."""
+    try:
+        return load_lpips()
+    except MachineError as missing:
+        _log.warning("LPIPS is left out: %s (%s)", missing.why, missing.do)
+        return None
+
+
+@torch.no_grad()
+def _distances(net: Lpips, made: Mapping[str, Picture], truth: Picture) -> dict[str, float]:
+    """How far each picture looks from the truth, which is looked at once."""
+    seen = net.features(_tensor(truth))
+    return {name: float(net.compare(net.features(_tensor(of)), seen)) for name, of in made.items()}
+
+
+def lpips(net: Lpips, made: Picture, truth: Picture) -> float:
+    """How different two uint8 pictures of one shape look, from 0; ValueError for other ones."""
+    _check_comparable(made, truth)
+    return _distances(net, {"": made}, truth)[""]
 
 
 def mean_score(scores: Sequence[Score]) -> Score:
     """Mean of each measure; ValueError if there are no scores."""
     if not scores:
         raise ValueError("no scores to take the mean of")
-    return Score(*(sum(values) / len(scores) for values in zip(*scores, strict=True)))
+    values = {name: [score.measured[name] for score in scores] for name in scores[0].measured}
+    return Score(**{name: sum(of) / len(of) for name, of in values.items()})
 
 
 def rounded(picture: NDArray[np.floating]) -> Picture:
@@ -116,6 +202,11 @@ def require_ssim() -> Callable[..., torch.Tensor]:
         ) from error
     measure: Callable[..., torch.Tensor] = structural_similarity
     return measure
+
+
+def _tensor(picture: Picture) -> torch.Tensor:
+    """As networks take it: float32 (1, 3, H, W) in [0, 1]."""
+    return torch.from_numpy(picture.copy()).permute(2, 0, 1)[None].float() / 255
 
 
 def _check_comparable(made: Picture, truth: Picture) -> None:

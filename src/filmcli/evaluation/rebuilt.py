@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from filmcli.evaluation.board import FrameScores
 from filmcli.evaluation.makers import Maker, Run
-from filmcli.evaluation.metrics import Picture, Score, score
+from filmcli.evaluation.metrics import Picture, Score, Scorer
 
 
 class Rebuilt(NamedTuple):
@@ -41,7 +41,11 @@ def unseen(rebuilt: Rebuilt) -> None:
 
 
 def judged(
-    makers: Mapping[str, Maker], run: Run, truths: Sequence[Sequence[Picture]], first: int
+    makers: Mapping[str, Maker],
+    run: Run,
+    truths: Sequence[Sequence[Picture]],
+    first: int,
+    scorer: Scorer,
 ) -> Iterator[Rebuilt]:
     """Let everyone make the frames of `run` and yield each; `truths` are theirs by interval.
 
@@ -60,6 +64,6 @@ def judged(
                 left=run.kept[at],
                 truth=truth,
                 made=here,
-                scores={name: score(frame, truth) for name, frame in here.items()},
+                scores=scorer(here, truth),
             )
         number += len(truth_of) + 1
