@@ -50,7 +50,7 @@ def test_weights_are_trained_from_clips_and_stills_and_gone_on_with(
     first, second, third = done.stderr.splitlines()
     assert first.startswith("filmcli: step 1/2 flow ") and "samples/s (data " in first
     assert " decibels " in second
-    assert third.startswith("filmcli: step 2/2 validated ")
+    assert third.startswith("filmcli: step 2/2 validated ") and " validated_lpips 0." in third
     assert cv2.imread(f"{output}.png") is not None
     assert load(str(output)).metadata["steps"] == "2"
     assert "side=32" in load(str(output)).metadata["recipe"]

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from filmcli.errors import InputError
-from filmcli.evaluation.metrics import psnr
+from filmcli.evaluation.metrics import lpips, psnr
+from filmcli.lpips import load_lpips
 from filmcli.network.film import CONFIGS, Film
 from filmcli.network.weights import load
 from filmcli.training.validation import Validation
@@ -31,11 +32,16 @@ def test_an_even_blend_scores_as_a_blend(tmp_path: Path) -> None:
             torch.nn.init.zeros_(value)
     weights = net.state_dict()
     blend = (moving[0].astype(float) + moving[2]) / 2
-    blended = psnr((blend + 0.5).astype(np.uint8), moving[1])
+    mixed = (blend + 0.5).astype(np.uint8)
+    blended, looks = psnr(mixed, moving[1]), lpips(load_lpips(), mixed, moving[1])
     validation = Validation(str(tmp_path), "film-xs", weights)
-    assert validation.score() == pytest.approx((100.0 + blended) / 2, abs=0.05)
+    scored = validation.score()
+    assert scored["validated"] == pytest.approx((100.0 + blended) / 2, abs=0.05)
+    assert scored["validated_lpips"] == pytest.approx((0.0 + looks) / 2, rel=0.05)
     weights["fuse.output_conv.bias"] += 0.5  # it sees what becomes of the weights
-    assert validation.score() < 40
+    spoilt = validation.score()
+    assert spoilt["validated"] < 40
+    assert spoilt["validated_lpips"] > scored["validated_lpips"] + 0.05
 
 
 def test_frames_around_show_how_motion_bends_as_in_a_film(tmp_path: Path) -> None:
@@ -48,7 +54,8 @@ def test_frames_around_show_how_motion_bends_as_in_a_film(tmp_path: Path) -> Non
         footage.write(tmp_path / f"parts/a_{start}.mkv", jerky[start : start + 3])
     weights = load("film-xs").state_dict
     whole, parts = (
-        Validation(str(tmp_path / name), "film-xs", weights).score() for name in ("whole", "parts")
+        Validation(str(tmp_path / name), "film-xs", weights).score()["validated"]
+        for name in ("whole", "parts")
     )
     assert whole > parts + 1
 

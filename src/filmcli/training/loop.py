@@ -79,7 +79,7 @@ class _Books:
         self.watch.add(step, terms, rate=self._recipe.rate_at(step - 1))
         if self._validation and (last or step % self._run.validate_every == 0):
             with self.watch.aside():
-                self.watch.tell(step, validated=self._validation.score())
+                self.watch.tell(step, **self._validation.score())
         if calm and (last or step % self._run.save_every == 0):
             self._save(step)
 

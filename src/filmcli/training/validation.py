@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
+from functools import partial
 from itertools import chain
 
 import numpy as np
 from torch import Tensor
 
 from filmcli.evaluation.makers import Network, Run
-from filmcli.evaluation.metrics import psnr
+from filmcli.evaluation.metrics import lpips, open_lpips, psnr
 from filmcli.network.weights import Weights
 from filmcli.training.clips import load_clips
 from filmcli.training.samples import Picture
@@ -32,16 +33,25 @@ class Validation:
         films = [clip for source in load_clips(folder, SMALLEST) for clip in source]
         self._films = [_start(clip.frames) for clip in films]
         self._config, self._weights = config, weights
+        self._looks = open_lpips()
 
-    def score(self) -> float:
-        """Return the PSNR in dB, 8-bit RGB: mean over films of the mean over their frames.
+    def score(self) -> dict[str, float]:
+        """Return PSNR in dB, 8-bit RGB, as "validated", and LPIPS as "validated_lpips".
 
-        Frames are made as `filmcli evaluate` makes them, in float32.
+        Both are means over films of the means over their frames, which are made as `filmcli
+        evaluate` makes them, in float32. LPIPS is left out where its weights are not installed.
         """
         device = next(iter(self._weights.values())).device
         weights = Weights(self._config, dict(self._weights), {}, "")
         network = Network(weights, str(device), "float32")
-        return float(np.mean([_of_film(network, frames) for frames in self._films]))
+        pairs = [_rebuilt(network, frames) for frames in self._films]
+        measures: dict[str, Callable[[Picture, Picture], float]] = {"validated": psnr}
+        if self._looks is not None:
+            measures["validated_lpips"] = partial(lpips, self._looks)
+        return {
+            name: float(np.mean([np.mean([measure(*pair) for pair in of]) for of in pairs]))
+            for name, measure in measures.items()
+        }
 
 
 def _start(frames: Sequence[Picture]) -> list[Picture]:
@@ -50,8 +60,8 @@ def _start(frames: Sequence[Picture]) -> list[Picture]:
     return [frame.copy() for frame in frames[: 2 * middles + 1]]
 
 
-def _of_film(network: Network, frames: list[Picture]) -> float:
-    """Return the mean over the frames between `frames[0]`, `frames[2]`, ..."""
+def _rebuilt(network: Network, frames: list[Picture]) -> list[tuple[Picture, Picture]]:
+    """Return the frames between `frames[0]`, `frames[2]`, ... as made, each with its truth."""
     kept, truth = frames[::2], frames[1::2]
     made = chain.from_iterable(network(Run(kept, [_MIDDLE] * len(truth))))
-    return float(np.mean([psnr(*pair) for pair in zip(made, truth, strict=True)]))
+    return list(zip(made, truth, strict=True))
