@@ -134,6 +134,20 @@ class Shape(NamedTuple):
     pixel: Fraction = Fraction(1)
 
 
+class Turn(NamedTuple):
+    """Where a stream of a film goes over to another clock: at its packet `number`, from 0 on.
+
+    Times leap by `leap` seconds there; from there on `shift` more are added to what the file says,
+    in ticks of `tick` seconds.
+    """
+
+    stream: int
+    tick: Fraction
+    number: int
+    leap: Fraction
+    shift: Fraction
+
+
 @dataclass(frozen=True)
 class StreamInfo:
     """One stream of the input, as ffprobe names it."""
@@ -156,7 +170,8 @@ class VideoInfo:
     Of an `interlaced` film `both_fields` makes two pictures a frame, each at its own time, instead
     of one. If it is cinema film that was spread over fields (3:2 pulldown), `telecine_start` is
     where its first picture stands in the file, and its own pictures are put together again;
-    `pulldown_kept` says in words why that is not done though pulldown was seen.
+    `pulldown_kept` says in words why that is not done though pulldown was seen. `turns` tell where
+    the clock of each stream was set anew: all times but `time_base`'s ticks are those after that.
     Where there is a `span`, nothing else of the film is shown. A raw stream, whose pictures have no
     times, is `counted` by ffmpeg at so many a second; they are shown at `rate`.
     """
@@ -183,6 +198,7 @@ class VideoInfo:
     both_fields: bool = False
     telecine_start: Fraction | None = None
     pulldown_kept: str | None = None
+    turns: tuple[Turn, ...] = ()
     span: Span | None = None
     counted: Fraction | None = None
 
@@ -192,3 +208,7 @@ class VideoInfo:
             shape = Shape(shape.height, shape.width, 1 / shape.pixel)
         width, height, pixel = shape
         return replace(self, width=width, height=height, sample_aspect_ratio=pixel)
+
+    def turns_of(self, stream: StreamInfo) -> tuple[Turn, ...]:
+        """Where the clock of one of the streams was set anew."""
+        return tuple(turn for turn in self.turns if turn.stream == stream.index)

@@ -7,10 +7,7 @@ which the container's exact start is taken off here.
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import queue
-import re
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -26,11 +23,13 @@ from numpy.typing import NDArray
 
 from filmcli.errors import InputError, RenderError
 from filmcli.frames import Frame, Shape, Span, VideoInfo
+from filmcli.video.clock import frame_clock
 from filmcli.video.counted import count_times
 from filmcli.video.pixels import EXACT_FLAGS, SMOOTH_FLAGS, plan_pixels
 from filmcli.video.probe import read_packets
 from filmcli.video.process import Child, FileName, command
 from filmcli.video.source import source_args
+from filmcli.video.stamps import Stamps
 
 _log = logging.getLogger(__name__)
 
@@ -39,14 +38,8 @@ MAX_PICTURES = 24 * 3600 * 60
 """What is longer than a day at 60 fps (or six hours at 240) is taken for a film without an end."""
 _EARLIER_SECONDS = 3
 """So much before a span reading starts: coding order may be a second ahead of time."""
-_JUMP_SECONDS = Fraction(1, 2)
-"""A clock that falls back by more than this was restarted; by less, it is disorder."""
 _EARLY_SECONDS = Fraction(1, 2)
 _STILL_SECONDS = Fraction(1, 25)
-# The last showinfo filter tells times, one that leads the graph the shapes of coded pictures.
-_TIME = re.compile(r"\[Parsed_showinfo_[1-9]\d* @ [^]]*\] n: *\d+ pts: *(-?\d+|NOPTS) ")
-_TIME_BASE = re.compile(r"\[Parsed_showinfo_[1-9]\d* @ [^]]*\] config in time_base: (\d+/\d+),")
-_SHAPE = re.compile(r"\[Parsed_showinfo_0 @ [^]]*\] n: .* sar:(\d+)/(\d+) s:(\d+)x(\d+) ")
 
 
 _Raw = tuple[Fraction, NDArray[np.uint8]]
@@ -161,6 +154,8 @@ def last_duration(info: VideoInfo, times: Sequence[Fraction]) -> Fraction:
 
 
 def _last_packet_duration(info: VideoInfo) -> Fraction | None:
+    if info.turns:  # the file's own clock does not lead there
+        return None
     after = (info.duration or Fraction(0)) + info.start_time - 10
     packets = read_packets(info, "pts,duration", f"{float(max(after, Fraction(0))):.3f}%")
     shown = [(int(p["pts"]), int(p.get("duration", 0))) for p in packets if "pts" in p]
@@ -215,6 +210,8 @@ def _as_asked(info: VideoInfo, deinterlace: bool) -> VideoInfo:
 
 
 def _unwoven(info: VideoInfo, film: Any) -> Any:
+    if turns := info.turns_of(info.stream):
+        film = film.filter("setpts", frame_clock(turns))
     if info.interlaced:
         if info.field_order != "frames":
             film = film.filter("setfield", "tff" if info.field_order == "top" else "bff")
@@ -286,7 +283,7 @@ def _read(
         film = film.filter("select", f"gte(n,{first})")
     pipe = film.output("pipe:1", format="rawvideo", pix_fmt=pix_fmt, fps_mode="passthrough")
     args = command(pipe, "-loglevel", "repeat+info", "-copyts", "-max_error_rate", "1")
-    stamps = _Stamps(info, shapes)
+    stamps = Stamps(info, shapes)
     with Child(args, stdout=True, on_line=stamps.read_line, on_end=stamps.end) as child:
         index, held = 0, None
         times = stamps.until_end(child)
@@ -315,59 +312,6 @@ def _endless(info: VideoInfo) -> InputError:
         f"It holds more than {MAX_PICTURES} pictures, or somebody still adds to it.",
         "Copy a part of it first: ffmpeg -i FILM -t 6:00:00 -c copy part.mkv",
     )
-
-
-class _Stamps:
-    """Times read off showinfo's lines, made to rise (two equal ones may follow each other)."""
-
-    def __init__(self, info: VideoInfo, shapes: Counter[Shape] | None) -> None:
-        self._info, self._shapes = info, shapes
-        self._queue: queue.SimpleQueue[Fraction | EOFError | None] = queue.SimpleQueue()
-        self._tick = info.time_base
-
-    def read_line(self, line: str) -> None:
-        if match := _TIME.search(line):
-            pts = match[1]
-            self._queue.put(None if pts == "NOPTS" else int(pts) * self._tick)
-        elif match := _TIME_BASE.search(line):
-            self._tick = Fraction(match[1])
-        elif self._shapes is not None and (match := _SHAPE.search(line)):
-            over, under, width, height = map(int, match.groups())
-            pixel = Fraction(over, under) if over and under else Fraction(1)
-            self._shapes[Shape(width, height, pixel)] += 1
-
-    def end(self) -> None:
-        self._queue.put(EOFError())
-
-    def until_end(self, child: Child) -> Iterator[Fraction]:
-        """The times of the pictures that `child` sends, as they come."""
-        begun = self._info.telecine_start
-        shift, gap = -self._info.start_time, 1 / (self._info.rate or Fraction(25))
-        last: Fraction | None = None
-        while not isinstance(stamp := self._next(child), EOFError):
-            guess = Fraction(0) if last is None else last + gap
-            if last is None and begun is not None:
-                shift += begun - (stamp or 0)
-            time = guess if stamp is None else stamp + shift
-            if last is not None:
-                if time < last - _JUMP_SECONDS:
-                    shift += last + gap - time
-                    time = last + gap
-                time = max(time, last)
-                gap = time - last or gap
-            last = time
-            yield time
-
-    def _next(self, child: Child) -> Fraction | EOFError | None:
-        arrived: list[Fraction | EOFError | None] = []
-
-        def arrives(seconds: float) -> bool:
-            with contextlib.suppress(queue.Empty):
-                arrived.append(self._queue.get(timeout=seconds))
-            return bool(arrived)
-
-        child.wait_until(arrives)
-        return arrived[0]
 
 
 def _judge(info: VideoInfo, child: Child, count: int) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -18,7 +18,14 @@ from typing import Any
 import ffmpeg
 
 from filmcli.errors import InputError, RenderError, VerifyError
-from filmcli.frames import Span, VideoInfo
+from filmcli.frames import Span, Turn, VideoInfo
+from filmcli.video.clock import (
+    frame_clock,
+    late_start,
+    packet_clock,
+    packet_numbers,
+    read_clock,
+)
 from filmcli.video.codecs import Encoding, output_pix_fmt
 from filmcli.video.decode import seek_args
 from filmcli.video.pixels import coded_color, color_words
@@ -36,8 +43,8 @@ _LATE_SECONDS = 5
 # ffmpeg 5 takes an MPEG-TS whose offset is exactly its start for one that should start at its
 # first *mapped* stream, and drops the sound's delay; a microsecond is far below its tick.
 _NUDGE = (Fraction(0), Fraction(1, 10**6))
-# Where the clock of an MPEG-TS was set back, sound goes on after its last packet, as pictures do.
-_UNBROKEN = "setts=ts='if(eq(N,0),PTS,PREV_OUTPTS+if(lt(PTS,PREV_INPTS),DURATION,PTS-PREV_INPTS))'"
+# Where pieces with clocks of their own meet, sound may lie over the end of the sound before it.
+_NOT_TWICE = "noise=drop='if(gt(n,0)*lt(pts,ld(0)-duration/2),1,0*st(0,pts+duration))'"
 # A subtitle on screen at the cut begins there. One that is converted is left out: ffmpeg 5 loses
 # the last packet of a converted stream in setts.
 _CUT_SHORT = (
@@ -75,18 +82,11 @@ def join(
         protocol_whitelist="file,pipe",
         itsoffset=_seconds(start),
     )
-    zero = info.start_time + (cut.start if cut else 0)
-    old = ffmpeg.input(
-        FileName(os.path.abspath(info.path)),
-        itsoffset=_seconds(_NUDGE[info.container.startswith("mpeg")] - zero),
-        **(seek_args(info, cut.start) if cut else {}),
-        **source_args(),
-    )
     covers = _covers(info, plan, output, folder)
     if covers:
         mapped = tuple(item for item in plan.carried if not item.stream.is_attached_picture)
         plan = replace(plan, carried=mapped)
-    film = _output(new, old, info, encoding, plan, output, rate, start, cut)
+    film = _output(new, info, encoding, plan, output, rate, start, cut)
     words = [*EXPERIMENTAL, *covers, *_tag_words(info, output, tags)]
     args = command(film, "-loglevel", "warning", "-copyts", *words)
     with Child(args, stdin=True, cwd=folder, writes=output) as child:
@@ -114,21 +114,36 @@ def _seconds(value: Fraction) -> str:
     return f"{'-' if micros < 0 else ''}{abs(micros) // 10**6}.{abs(micros) % 10**6:06d}"
 
 
+def _old(info: VideoInfo, cut: Span | None, later: Fraction = Fraction(0)) -> Any:
+    """The source on the new film's clock, `later` by so many seconds."""
+    zero = info.start_time + (cut.start if cut else 0)
+    return ffmpeg.input(
+        FileName(os.path.abspath(info.path)),
+        itsoffset=_seconds(_NUDGE[info.container.startswith("mpeg")] - zero + later),
+        **(seek_args(info, cut.start) if cut else {}),
+        **source_args(),
+    )
+
+
 def _output(
-    new: Any, old: Any, info: VideoInfo, encoding: Encoding, plan: StreamPlan, output: str,
+    new: Any, info: VideoInfo, encoding: Encoding, plan: StreamPlan, output: str,
     rate: Fraction, start: Fraction, cut: Span | None,
 ) -> Any:  # fmt: skip
     # Metadata comes from the source even if no stream does: an optional stream that is not there.
-    others = [old[str(item.stream.index)] for item in plan.carried] or [old["d:999?"]]
+    others = [
+        _old(info, cut, late_start(info.turns_of(item.stream)))[str(item.stream.index)]
+        for item in plan.carried
+    ] or [_old(info, cut)["d:999?"]]
     maps = [new["v:0"], *others]
     # Matroska's muxer draws random numbers for the names of tracks unless it is told not to.
     words: dict[str, Any] = {"c": "copy", "map_metadata": 1, "fflags": "+bitexact"}
     words["map_chapters"] = 1 if plan.stretch == 1 else -1
     for at, item in enumerate(plan.carried, start=1):
-        words |= _coder_words(at, item, plan.stretch, start, cut)
-        if info.container.startswith("mpeg") and words.get(f"c:{at}", "copy") == "copy":
-            words |= {f"bsf:{at}": _UNBROKEN} if item.stream.kind == "audio" else {}
-        if cut and not item.stream.is_attached_picture:
+        turns = info.turns_of(item.stream)
+        words |= _coder_words(at, item, plan.stretch, start, cut, turns)
+        if turns and item.coder == "copy":
+            words[f"bsf:{at}"] = ",".join(_unbroken(info, item, turns, cut))
+        elif cut and not item.stream.is_attached_picture:
             words |= _cut_words(at, item)
     # Segments keep no colour tags but those in the coded pictures, where FFV1 has none.
     color = coded_color(info, output_pix_fmt(info, encoding)[0])
@@ -136,7 +151,7 @@ def _output(
     own = {"language": info.stream.language, "title": info.stream.title}
     # A name for the first video only: -map_metadata for streams would unname all the others.
     # Only a statement: it makes Matroska's default duration exact, its ticks are milliseconds.
-    if cut and cut.end is not None:
+    if cut and cut.end is not None and not info.turns:  # ffmpeg goes by the file's clocks
         words["t"] = _seconds((cut.end - cut.start) * plan.stretch)
     words["r:v:0"] = f"{rate.numerator}/{rate.denominator}"
     if named := [f"{key}={value}" for key, value in own.items() if value]:
@@ -180,11 +195,14 @@ def _covers(info: VideoInfo, plan: StreamPlan, output: str, folder: str) -> list
 
 
 def _coder_words(
-    at: int, item: Carried, stretch: Fraction, start: Fraction, cut: Span | None
-) -> dict[str, str]:
+    at: int, item: Carried, stretch: Fraction, start: Fraction, cut: Span | None,
+    turns: Sequence[Turn],
+) -> dict[str, str]:  # fmt: skip
     words, steps = {}, []
     if item.coder != "copy":
         words[f"c:{at}"] = item.coder
+        if item.stream.kind == "audio" and turns:
+            steps.append(f"asetpts='{frame_clock(turns)}'")
         if item.stream.kind == "audio" and cut:
             until = "" if cut.end is None else f":{_seconds(cut.end - cut.start)}"
             steps.append(f"atrim=0{until}")
@@ -198,6 +216,20 @@ def _coder_words(
     if item.coder in ("aac", "libmp3lame", "libopus"):
         words[f"b:{at}"] = "256k"
     return words
+
+
+def _unbroken(
+    info: VideoInfo, item: Carried, turns: Sequence[Turn], cut: Span | None
+) -> Iterator[str]:
+    """Bit-stream filters that put a copied stream on one clock, and cut it there."""
+    yield packet_clock(turns)
+    if cut:
+        start = info.start_time
+        end = None if cut.end is None else start + cut.end
+        first, last = packet_numbers(read_clock(info.path), turns, start + cut.start, end)
+        yield f"noise=drop='lt(n,{first})+gte(n,{last})'"
+    if item.stream.kind == "audio":
+        yield _NOT_TWICE
 
 
 def _cut_words(at: int, item: Carried) -> dict[str, str]:

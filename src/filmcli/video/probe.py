@@ -5,19 +5,18 @@ from __future__ import annotations
 import os
 import re
 import stat
-import tempfile
 from array import array
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from typing import Any, BinaryIO, Literal, cast
+from typing import Any, Literal, cast
 
 from filmcli.errors import InputError
 from filmcli.frames import Color, StreamInfo, VideoInfo
+from filmcli.video.clock import Pieces, read_pieces
 from filmcli.video.counted import counted
 from filmcli.video.fields import find_fields
 from filmcli.video.pixels import plan_pixels
-from filmcli.video.process import Child, FileName
-from filmcli.video.source import MAX_PIXELS, fraction, no_film, read_report, source_words
+from filmcli.video.source import MAX_PIXELS, fraction, listed, no_film, read_report
 
 _POINTS = ("red", "green", "blue", "white_point")
 _DYNAMIC_HDR = {"DOVI": "Dolby Vision", "2094-40": "HDR10+"}
@@ -41,7 +40,9 @@ def probe(path: str, in_fps: Fraction | None = None) -> VideoInfo:
     if not frames:
         raise no_film(path, "Its video holds no picture that can be decoded.")
     _check_size(path, frames[0])
-    return counted(_describe(path, report, stream, raw, frames, streams), raw, in_fps)
+    pieces = read_pieces(path, report, stream.index)
+    info = _describe(path, report, stream, raw, frames, streams, pieces)
+    return counted(info, raw, in_fps)
 
 
 def read_packets(info: VideoInfo, entries: str, interval: str = "") -> list[dict[str, Any]]:
@@ -65,14 +66,7 @@ def read_ticks(info: VideoInfo) -> array[int]:
     RenderError if it fails.
     """
     wanted = ("-select_streams", str(info.stream.index), "-show_entries", "packet=pts")
-    args = ["ffprobe", "-v", "error", "-of", "csv=p=0", *wanted, *source_words()]
-    with tempfile.NamedTemporaryFile(prefix="filmcli-") as listed:
-        film, pipe = FileName(info.path), cast(BinaryIO, listed)
-        with Child([*args, "-i", film], output=pipe, writes=listed.name) as child:
-            child.finish(f"could not list the packets of {info.path}")
-        listed.seek(0)
-        rows = (line.strip(b" ,\r\n") for line in listed)
-        return array("q", (int(row) for row in rows if row not in (b"", b"N/A")))
+    return array("q", (int(pts) for (pts,) in listed(info.path, *wanted) if pts != b"N/A"))
 
 
 def _describe(
@@ -82,6 +76,7 @@ def _describe(
     raw: Mapping[str, Any],
     frames: Sequence[Mapping[str, Any]],
     streams: tuple[StreamInfo, ...],
+    pieces: Pieces,
 ) -> VideoInfo:
     shown = frames[0]
     side_data = [*shown.get("side_data_list", ()), *raw.get("side_data_list", ())]
@@ -91,7 +86,7 @@ def _describe(
     aspect = fraction(raw.get("sample_aspect_ratio", "1:1").replace(":", "/")) or Fraction(1)
     if rotation in (90, 270):
         width, height, aspect = height, width, 1 / aspect
-    duration = _duration(report["format"], raw)
+    duration = pieces.duration or _duration(report["format"], raw)
     fields = find_fields(path, raw, frames, duration)
     # What puts film together again knows 8-bit YUV only.
     is_known = pixels.layout.model == "yuv" and pixels.layout.depth == 8
@@ -115,10 +110,11 @@ def _describe(
         interlaced=fields.woven,
         hdr_side_data=_hdr(side_data),
         streams=streams,
-        notices=(*pixels.notices, *_dynamic_hdr(side_data), *_alpha_beside(raw)),
+        notices=(*pixels.notices, *_dynamic_hdr(side_data), *_alpha_beside(raw), *pieces.notice),
         field_order=fields.order,
         telecine_start=begun * Fraction(raw["time_base"]) if fields.film and is_known else None,
         pulldown_kept=kept if fields.pulldown and not (fields.film and is_known) else None,
+        turns=pieces.turns,
     )
 
 

@@ -7,11 +7,13 @@ no still pictures), only the file protocol, and a limit on the picture's size.
 from __future__ import annotations
 
 import json
+import tempfile
+from collections.abc import Iterator
 from fractions import Fraction
-from typing import Any, cast
+from typing import Any, BinaryIO, cast
 
 from filmcli.errors import InputError
-from filmcli.video.process import Answer, FileName, ask
+from filmcli.video.process import Answer, Child, FileName, ask
 
 MAX_PIXELS = 1 << 27
 """Largest picture that is read: 134 megapixels, four times 8K; a liar's header claims 900."""
@@ -62,6 +64,22 @@ def read_report(path: str, *wanted: str) -> dict[str, Any]:
     if answer.code != 0 and not report.get("frames"):
         raise no_film(path, _reason(path, answer))
     return cast("dict[str, Any]", report)
+
+
+def listed(path: str, *wanted: str) -> Iterator[list[bytes]]:
+    """Rows of what ffprobe lists of the file at `path`, however long that is.
+
+    There is no limit of time while ffprobe reads on. RenderError if it fails.
+    """
+    args = ["ffprobe", "-v", "error", "-of", "csv=p=0", *wanted, *source_words()]
+    with tempfile.NamedTemporaryFile(prefix="filmcli-") as rows:
+        pipe = cast(BinaryIO, rows)
+        with Child([*args, "-i", FileName(path)], output=pipe, writes=rows.name) as child:
+            child.finish(f"could not list what is in {path}")
+        rows.seek(0)
+        for line in rows:
+            if row := line.strip(b" ,\r\n"):
+                yield row.split(b",")
 
 
 def _reason(path: str, answer: Answer) -> str:
