@@ -41,10 +41,17 @@ class Case(NamedTuple):
     height: int
     tile: int | None = None
     around: bool = True
+    intervals: int = 1
+
+    @property
+    def shot(self) -> list[Planes]:
+        """Frames for so many intervals, and one around each of them."""
+        return frames(self.layout, self.width, self.height, self.intervals + 3)
 
     def __str__(self) -> str:
         words = [f"{self.width}x{self.height}", self.layout.pix_fmt]
         words += [f"tiles {self.tile}"] if self.tile else []
+        words += [f"{self.intervals} intervals"] if self.intervals > 1 else []
         return " ".join(words if self.around else [*words, "alone"])
 
 
@@ -55,13 +62,14 @@ CASES = (
     Case(YUV420_10, 640, 360),
     Case(YUVA444, 322, 182),
     Case(YUV420, 640, 360, tile=256),
+    Case(YUV420, 640, 360, intervals=6),  # after some, what is done is recorded and replayed
     Case(YUV420, 1280, 720),
 )
 TINY = (
     Case(YUV420, 64, 48),
     Case(YUV420_10, 49, 35, around=False),
     Case(YUVA444, 64, 48),
-    Case(YUV420, 200, 40, tile=192),
+    Case(YUV420, 200, 40, tile=192, intervals=2),
 )
 
 
@@ -105,12 +113,11 @@ def pictures(device: torch.device, cases: tuple[Case, ...], tiny: bool) -> Itera
     worst = dict.fromkeys(PRECISIONS, (0.0, 100.0))
     for weights in _with_weights(tiny):
         for case in cases:
-            shot = frames(case.layout, case.width, case.height, 4)
-            truth = made(weights, case, shot, torch.device("cpu"), "float32")
+            truth = made(weights, case, torch.device("cpu"), "float32")
             row: Row = {"weights": weights.config, "case": str(case)}
             for precision in PRECISIONS:
                 largest, mean, share = apart(
-                    truth, made(weights, case, shot, device, precision), case.layout
+                    truth, made(weights, case, device, precision), case.layout
                 )
                 row[precision] = f"{largest:.2f} {mean:.4f} {share:.4f}%"
                 worst[precision] = (
@@ -126,17 +133,22 @@ def pictures(device: torch.device, cases: tuple[Case, ...], tiny: bool) -> Itera
     }
 
 
-def made(
-    weights: Weights, case: Case, shot: list[Planes], device: torch.device, precision: str
-) -> list[Planes]:
-    """Return the pictures at `PHASES` between the middle two of four frames."""
+def made(weights: Weights, case: Case, device: torch.device, precision: str) -> list[Planes]:
+    """Return the pictures at `PHASES` of the intervals of a case, one after the other."""
     doorway = Interpolator(
         weights, case.layout, Color(), case.width, case.height,
         device=str(device), precision=precision, tile=case.tile,
     )  # fmt: skip
-    around = (Neighbour(shot[0], Fraction(1)), Neighbour(shot[3], Fraction(1)))
-    before, after = around if case.around else (None, None)
-    return doorway.between(shot[1], shot[2], PHASES, before=before, after=after)
+    return [planes for k in range(case.intervals) for planes in interval(doorway, case, k)]
+
+
+def interval(doorway: Interpolator, case: Case, k: int) -> list[Planes]:
+    """Return the pictures at `PHASES` of interval `k`."""
+    outer, left, right, last = case.shot[k : k + 4]
+    before, after = (Neighbour(planes, Fraction(1)) for planes in (outer, last))
+    if not case.around:
+        return doorway.between(left, right, PHASES)
+    return doorway.between(left, right, PHASES, before=before, after=after)
 
 
 def apart(truth: list[Planes], other: list[Planes], layout: Layout) -> tuple[float, float, float]:
@@ -154,15 +166,14 @@ def apart(truth: list[Planes], other: list[Planes], layout: Layout) -> tuple[flo
 
 
 def memory(device: torch.device, tiny: bool) -> Iterator[Row]:
-    """Return the peak of one interval's memory on the device."""
+    """Return the peak of the device's memory over some intervals."""
     for width, height in ((96, 64),) if tiny else ((1920, 1080), (3840, 2160)):
-        case = Case(YUV420, width, height)
-        shot = frames(YUV420, width, height, 4)
+        case = Case(YUV420, width, height, intervals=1 if tiny else 4)
         for weights in _with_weights(tiny):
             row: Row = {"weights": weights.config, "size": f"{width}x{height}"}
             for precision in ("float16", "float32"):
                 with _peak(device) as peak:
-                    made(weights, case, shot, device, precision)
+                    made(weights, case, device, precision)
                 row[f"{precision}, MiB"] = peak[0] / 2**20
                 row[f"{precision}, bytes a pixel"] = peak[0] / (width * height)
             yield row
@@ -184,9 +195,9 @@ def out_of_memory(device: torch.device, tiny: bool) -> Iterator[Row]:
     """Leave the device too little memory for a whole picture: tiles must take over."""
     weights = _with_weights(tiny=True)[0]
     width, height = (200, 64) if tiny else (1920, 1080)
-    case, shot = Case(YUV420, width, height), frames(YUV420, width, height, 4)
+    case = Case(YUV420, width, height)
     with _peak(device) as peak:
-        whole = made(weights, case, shot, device, "float32")
+        whole = made(weights, case, device, "float32")
     said: list[str] = []
     handler = logging.Handler()
     handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
@@ -197,9 +208,8 @@ def out_of_memory(device: torch.device, tiny: bool) -> Iterator[Row]:
             weights, YUV420, Color(), width, height, device=str(device), precision="float32"
         )
         with _limited(device, int(peak[0] * share)):
-            around = [Neighbour(shot[k], Fraction(1)) for k in (0, 3)]
             begun = time.perf_counter()
-            tiled = doorway.between(shot[1], shot[2], PHASES, before=around[0], after=around[1])
+            tiled = interval(doorway, case, 0)
             seconds = time.perf_counter() - begun
         largest, mean, within = apart(whole, tiled, YUV420)
         yield {

@@ -9,6 +9,7 @@ from fractions import Fraction
 from functools import partial
 from itertools import count
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from torch import Tensor
@@ -21,6 +22,7 @@ from filmcli.frames import Color, Neighbour, Planes
 from filmcli.network.film import CONFIGS, Film
 from filmcli.network.interpolator import Interpolator
 from filmcli.network.machine import choose_device
+from filmcli.network.recording import Replayer
 from filmcli.network.weights import default_name
 
 SIZES = (1920, 1080), (640, 360), (1280, 720), (3840, 2160)  # the one asked for first
@@ -151,7 +153,7 @@ def inside(device: torch.device, tiny: bool, sheet: Sheet) -> Iterator[Row]:
     cells += [(name, sizes[0]) for name in _configs(tiny) if name != default_name()]
     for config, (width, height) in cells[:2] if tiny else cells:
         film, _ = _open(config, width, height, device)
-        film.intervals(4 if number > 1 else 1)
+        film.intervals(6 if number > 1 else 1)
         finish(device)
         with watched(device) as watch:
             begun = time.perf_counter()
@@ -168,6 +170,7 @@ def inside(device: torch.device, tiny: bool, sheet: Sheet) -> Iterator[Row]:
             **{stage: 1000 * seconds / number for stage, seconds in stages.items()},
             "between": 1000 * (wall - sum(stages.values()) / number),
             "kernels/made": told.count / 4,
+            "launches/made": told.launches / 4,
             "in kernels": f"{told.seconds / 2 / wall:.0%}",
         }
         del film
@@ -175,22 +178,30 @@ def inside(device: torch.device, tiny: bool, sheet: Sheet) -> Iterator[Row]:
 
 
 def precisions(device: torch.device, tiny: bool) -> Iterator[Row]:
-    """Measure the default network in every precision, and with cuDNN's own search for the best."""
+    """Measure the default network in every precision, and with other means in one of them."""
     width, height = TINY_SIZES[0] if tiny else SIZES[0]
-    variants: dict[str, Any] = {"search": torch.backends.cudnn.flags(enabled=True, benchmark=True)}
-    for precision, variant in (
-        ("float32", ""), ("bfloat16", ""), ("float16", ""), ("float16", "search"),
-    ):  # fmt: skip
-        with variants.get(variant, nullcontext()):
+    search = torch.backends.cudnn.flags(enabled=True, benchmark=True)
+    plain = patch.object(Replayer, "__call__", lambda _, function, *inputs: function(*inputs))
+    variants: list[tuple[str, str, Any]] = [
+        ("float32", "", nullcontext()),
+        ("bfloat16", "", nullcontext()),
+        ("float16", "", nullcontext()),
+        ("float16", "cuDNN searches", search),
+        ("float16", "not recorded", plain),
+    ]
+    for precision, means, context in variants:
+        with context:
             film, _ = _open(default_name(), width, height, device, precision)
             rate, first = intervals_a_second(film, device, _BLINK if tiny else 0.8)
         yield {
             "network": f"{default_name()} {width}x{height}",
-            "precision": f"{precision} {variant}",
+            "precision": f"{precision} {means}",
             "made/s": 2 * rate,
             "x real time": rate / RATE,
             "first, s": first,
         }
+        del film
+        _let_go(device)
 
 
 def plain_loop(device: torch.device, tiny: bool) -> Iterator[Row]:
@@ -227,8 +238,8 @@ def _plainly(net: Film, pair: list[Tensor]) -> None:
 
 
 def _a_second(work: Callable[[], object], device: torch.device, seconds: float) -> float:
-    """Return how often `work` is done in a second, after three times to warm up."""
-    for _ in range(3 if seconds > _BLINK else 1):
+    """Return how often `work` is done in a second, after some to warm up."""
+    for _ in range(5 if seconds > _BLINK else 1):
         work()
     finish(device)
     begun, number = time.perf_counter(), 0

@@ -24,9 +24,10 @@ _STAGES = (
 
 
 class Kernels(NamedTuple):
-    """What the profiler saw: launches, seconds inside them, and its table."""
+    """What the profiler saw: kernels, launches of one or of a recording, seconds, its table."""
 
     count: int
+    launches: int
     seconds: float
     table: str
 
@@ -102,10 +103,12 @@ def kernels(work: Callable[[], object], device: torch.device, rows: int = 30) ->
     launched = [event for event in told.events() if event.device_type == kind]
     if not on_gpu:
         launched = [event for event in launched if not event.cpu_children]
+    calls = ("cudaLaunch", "cuLaunch", "cudaGraphLaunch")
+    launches = sum(event.name.startswith(calls) for event in told.events())
     busy = sum(event.time_range.elapsed_us() for event in launched) / 1e6
     by = f"self_{'cuda' if on_gpu else 'cpu'}_time_total"
     table = told.key_averages().table(sort_by=by, row_limit=rows, max_name_column_width=70)
-    return Kernels(len(launched), busy, table)
+    return Kernels(len(launched), launches, busy, table)
 
 
 def operations(work: Callable[[], object]) -> int:

@@ -227,6 +227,7 @@ class Interpolator:
                 f"The network was asked to see {largest} px at once.",
                 "Give a smaller --tile, smaller weights, or --device cpu.",
             )
+        self._painter.release()
         self._set_tile(max(SMALLEST_TILE_PX, -(-largest // 128) * 64))
         if self._device.type == "cuda":
             torch.cuda.empty_cache()

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from filmcli.network.film import CONFIGS, Film, FilmConfig, FlowPyramids, FramePyramids, Stages
 from filmcli.network.flow import bent
+from filmcli.network.recording import Replayer, on_cuda
 from filmcli.network.recursion import midpoint_tree
 from filmcli.network.weights import Weights
 
@@ -71,6 +72,12 @@ class Painter:
         self._recursion = recursion
         self._adapted: tuple[Params, dict[str, Tensor]] | None = None
         self._known: list[_Interval] = []
+        self._replayer = Replayer(on_cuda()) if device.type == "cuda" else None
+
+    def release(self) -> None:
+        """Do with as little memory as possible from now on."""
+        if self._replayer:
+            self._replayer.stop()
 
     def look(self, rgb: Tensor, params: Params | None) -> Picture:
         """Return what is known of RGB (and alpha), padded to a size that suits the network."""
@@ -148,15 +155,26 @@ class Painter:
         return torch.cat((made.frame.float(), made.carried(left.alpha, right.alpha)), dim=1)
 
     def _run(self, stage: str, params: Params | None, *inputs: Any) -> Any:
+        if self._replayer is None:
+            return self._call(stage, self._moved(params), *inputs)
+        return self._replayer(self._call, stage, self._moved(params), *inputs)
+
+    def _call(self, stage: str, params: dict[str, Tensor] | None, *inputs: Any) -> Any:
         if not params:
             return self._stages(stage, *inputs)
+        return torch.func.functional_call(self._stages, params, (stage, *inputs))
+
+    def _moved(self, params: Params | None) -> dict[str, Tensor] | None:
+        """Return `params` on the device, under the names that `Stages` has for them."""
+        if not params:
+            return None
         if self._adapted is None or self._adapted[0] is not params:
             moved = {
                 f"net.{name}": tensor.to(self._device, self._dtype)
                 for name, tensor in params.items()
             }
             self._adapted = (params, moved)
-        return torch.func.functional_call(self._stages, self._adapted[1], (stage, *inputs))
+        return self._adapted[1]
 
 
 def _padding(config: FilmConfig, height: int, width: int) -> tuple[int, int]:
