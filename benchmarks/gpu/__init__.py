@@ -5,6 +5,7 @@
     python -m benchmarks.gpu speed         fast? 75 seconds at most
 
 A card is at hand for minutes: each part keeps to its time, a part that fails does not stop the
-others, and the tables come last. `--tiny` runs all of it on any machine in seconds. Tables, rows
-as JSON and the profiler's tables also go to the folder named by OUT, or to build/.
+others, and the tables come last. `--tiny` runs all of it on any machine in seconds. The tables are
+added to gpu.txt, their rows to gpu.jsonl, the profiler's tables to gpu-profile.txt, in the folder
+named by OUT, or in build/.
 """

@@ -81,10 +81,10 @@ def main(words: list[str]) -> int:
     parts = {
         "machine": (10, partial(machine, device)),
         "pictures": (30, partial(pictures, device, TINY if asked.tiny else CASES, asked.tiny)),
-        "memory": (12, partial(memory, device, asked.tiny)),
         "out of memory": (12, partial(out_of_memory, device, asked.tiny)),
+        "memory": (12, partial(memory, device, asked.tiny)),
+        "tests": (25, partial(tests, asked.tiny)),
         "end to end": (35, partial(end_to_end, device, asked.tiny)),
-        "tests": (30, partial(tests, asked.tiny)),
     }
     for title, (seconds, work) in parts.items():
         if not asked.only or title in asked.only.split(","):

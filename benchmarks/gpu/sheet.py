@@ -61,9 +61,11 @@ class Sheet:
             end = f"FAILED: {type(failure).__name__}: {str(failure).partition(chr(10))[0][:200]}"
         took = time.monotonic() - begun
         self._tables.append((f"{title} ({took:.1f} s)", rows, end))
-        with open(self.folder / f"gpu-{self._name}.jsonl", "a") as file:
+        with open(self.folder / "gpu.jsonl", "a") as file:
             for row in rows:
-                file.write(json.dumps({"part": title, **row}, default=str) + "\n")
+                file.write(
+                    json.dumps({"run": self._name, "part": title, **row}, default=str) + "\n"
+                )
 
     def close(self) -> int:
         """Print all tables; return 1 if a part failed."""
@@ -72,7 +74,8 @@ class Sheet:
             lines += [f"-- {title}", *table(rows), *([end] if end else [])]
         text = "\n".join(lines)
         print(text, flush=True)
-        (self.folder / f"gpu-{self._name}.txt").write_text(text + "\n")
+        with open(self.folder / "gpu.txt", "a") as file:
+            file.write(text + "\n")
         return int(any(end.startswith("FAILED") for _, _, end in self._tables))
 
 

@@ -29,7 +29,7 @@ def run(folder: Path, *words: str) -> tuple[str, list[Row]]:
         stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    lines = (folder / f"gpu-{words[0]}.jsonl").read_text().splitlines()
+    lines = (folder / "gpu.jsonl").read_text().splitlines()
     return done.stdout, [json.loads(line) for line in lines]
 
 
@@ -40,7 +40,7 @@ def test_check_runs_whole(tmp_path: Path) -> None:
     assert verdict["float32"] == "0.00 100.0000% yes"
     (film,) = (row for row in rows if row["part"] == "end to end")
     assert (film["exit"], film["frames"]) == (0, 60)
-    assert (tmp_path / "gpu-check.txt").read_text().strip() in told
+    assert (tmp_path / "gpu.txt").read_text().strip() in told
 
 
 def test_speed_runs_whole(tmp_path: Path) -> None:
