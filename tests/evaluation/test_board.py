@@ -54,7 +54,10 @@ def test_the_tables_hold_sequences_scenes_and_means() -> None:
 
 
 def test_what_was_measured_has_a_table_of_its_own() -> None:
-    looks = {"ours": Score(30, 0.9, 0.0412, 0.02), "theirs": Score(31, 0.9, 0.0531, 0.03)}
+    looks = {
+        "ours": Score(30, 0.9, 0.0412, None, 0.02),
+        "theirs": Score(31, 0.9, 0.0531, None, 0.03),
+    }
     result = Result("film", [FrameScores(1, 0, 1, looks)])
     *_, lpips, judge = tables([result], HALF)
     assert (lpips.title, lpips.best, lpips.rows[0]) == (

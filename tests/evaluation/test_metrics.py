@@ -116,7 +116,7 @@ def test_looks_are_measured_by_the_networks_given() -> None:
     made = {"equal": truth, "less": truth // 2}
     plain, looks = Scorer()(made, truth), Scorer(load_lpips())(made, truth)
     assert looks["equal"].lpips == 0.0
-    assert looks["less"] == (*plain["less"][:2], lpips(load_lpips(), truth // 2, truth), None)
+    assert looks["less"] == (*plain["less"][:2], lpips(load_lpips(), truth // 2, truth), None, None)
     assert looks["less"].lpips > 0.05
     assert plain["less"].measured.keys() == {"psnr", "ssim"}
     assert "LPIPS" not in Scorer().conventions

@@ -74,7 +74,7 @@ class JsonScores(Scores):
 
 
 def _words(score: Score) -> str:
-    looks = "" if score.lpips is None else f" {score.lpips:.4f}"
+    looks = "" if score.lpips is None else f" LPIPS {score.lpips:.4f}"
     return f"{score.psnr:.2f} dB{looks}"
 
 

@@ -41,8 +41,11 @@ CONVENTIONS = (
 )
 """What the numbers of every table are, in words."""
 
-_LPIPS_WORDS = "LPIPS: version 0.1, AlexNet, 0 for equal frames, lower looks nearer."
-_ST_LPIPS_WORDS = "ST-LPIPS: AlexNet, likewise; it forgives a shift of a pixel."
+_LOOKS_CONVENTIONS = {
+    "lpips": "LPIPS: version 0.1, AlexNet, 0 for equal frames, lower looks nearer.",
+    "lpips_vgg": "LPIPS VGG: likewise, by VGG-16.",
+    "st_lpips": "ST-LPIPS: AlexNet, likewise; it forgives a shift of a pixel.",
+}
 
 _log = logging.getLogger(__name__)
 
@@ -61,6 +64,7 @@ MEASURES: Mapping[str, Measure] = MappingProxyType(
         "psnr": Measure("PSNR, dB", "{:.2f}", 3, "highest"),
         "ssim": Measure("SSIM", "{:.4f}", 5, "highest"),
         "lpips": Measure("LPIPS", "{:.4f}", 5, "lowest"),
+        "lpips_vgg": Measure("LPIPS VGG", "{:.4f}", 5, "lowest"),
         "st_lpips": Measure("ST-LPIPS", "{:.4f}", 5, "lowest"),
     }
 )
@@ -73,6 +77,7 @@ class Score(NamedTuple):
     psnr: float
     ssim: float
     lpips: float | None = None
+    lpips_vgg: float | None = None
     st_lpips: float | None = None
 
     @property
@@ -84,8 +89,14 @@ class Score(NamedTuple):
 class Scorer:
     """Scores pictures: by PSNR and SSIM always, by how they look with the networks given."""
 
-    def __init__(self, lpips: Lpips | None = None, st_lpips: Lpips | None = None) -> None:
-        self._looks = {"lpips": lpips, "st_lpips": st_lpips}
+    def __init__(
+        self,
+        lpips: Lpips | None = None,
+        lpips_vgg: Lpips | None = None,
+        st_lpips: Lpips | None = None,
+    ) -> None:
+        found = {"lpips": lpips, "lpips_vgg": lpips_vgg, "st_lpips": st_lpips}
+        self._looks = {name: net for name, net in found.items() if net is not None}
 
     def __call__(self, made: Mapping[str, Picture], truth: Picture) -> dict[str, Score]:
         """The scores of `made` by their names, uint8 pictures of the truth's shape.
@@ -95,16 +106,14 @@ class Scorer:
         """
         scores = {name: Score(psnr(of, truth), ssim(of, truth)) for name, of in made.items()}
         for measure, net in self._looks.items():
-            if net is not None:
-                for name, value in _distances(net, made, truth).items():
-                    scores[name] = scores[name]._replace(**{measure: value})
+            for name, value in _distances(net, made, truth).items():
+                scores[name] = scores[name]._replace(**{measure: value})
         return scores
 
     @property
     def conventions(self) -> str:
         """What the numbers are, in words."""
-        said = {"lpips": _LPIPS_WORDS, "st_lpips": _ST_LPIPS_WORDS}
-        return " ".join((CONVENTIONS, *(said[name] for name, net in self._looks.items() if net)))
+        return " ".join((CONVENTIONS, *(_LOOKS_CONVENTIONS[name] for name in self._looks)))
 
 
 def open_scorer(judge: bool = False) -> Scorer:
@@ -114,7 +123,7 @@ def open_scorer(judge: bool = False) -> Scorer:
     weights of the judge asked for.
     """
     require_ssim()
-    return Scorer(open_lpips(), load_st_lpips() if judge else None)
+    return Scorer(open_lpips(), st_lpips=load_st_lpips() if judge else None)
 
 
 def open_lpips() -> Lpips | None:

@@ -42,6 +42,13 @@ def error(made: Picture, truth: Picture) -> Picture:
 
 def strip(cells: Sequence[Cell], made: Picture, truth: Picture) -> bytes:
     """The strip of `cells`, pictures of one size, as a JPEG file."""
+    done, file = cv2.imencode(".jpg", draw_strip(cells, made, truth)[..., ::-1], _JPEG)
+    assert done, "OpenCV writes JPEG always"
+    return file.tobytes()
+
+
+def draw_strip(cells: Sequence[Cell], made: Picture, truth: Picture) -> Picture:
+    """The strip of `cells`, pictures of one size; below, the part where `made` errs most."""
     height, width = truth.shape[:2]
     cell = min(width, _CELL_PX), max(1, round(height * min(width, _CELL_PX) / width))
     rows, columns = worst_part(made, truth, (cell[1] // _ZOOM, cell[0] // _ZOOM))
@@ -50,10 +57,7 @@ def strip(cells: Sequence[Cell], made: Picture, truth: Picture) -> bytes:
         cv2.resize(shown.picture[rows, columns], cell, interpolation=cv2.INTER_NEAREST)
         for shown in cells
     ]
-    drawn = np.vstack([_in_a_row(upper), _in_a_row(lower)])
-    done, file = cv2.imencode(".jpg", drawn[..., ::-1], _JPEG)
-    assert done, "OpenCV writes JPEG always"
-    return file.tobytes()
+    return np.vstack([_in_a_row(upper), _in_a_row(lower)])
 
 
 def worst_part(made: Picture, truth: Picture, size: tuple[int, int]) -> tuple[slice, slice]:
