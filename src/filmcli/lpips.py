@@ -60,6 +60,8 @@ class Lpips(nn.Module):
         if any(beyond):
             frame = F.pad(frame, (0, beyond[0], 0, beyond[1]), mode="replicate")
         x = (frame - self.mean) / self.spread
+        # A CPU takes a fifth less time so for LPIPS, a third less for ST-LPIPS.
+        x = x.contiguous(memory_format=torch.channels_last)
         layers = []
         for stage in self.stages:
             x = stage(x)
