@@ -7,7 +7,6 @@ them says of its times and scenes is what the others work with.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -21,6 +20,7 @@ from filmcli.pulldown import even_pulldown
 from filmcli.scenes import survey
 from filmcli.timing import source_rate, steady
 from filmcli.video.decode import decode, last_duration, thumbnails
+from filmcli.video.seen import Seen
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,10 @@ class FirstPass:
     where these were sought; `looks` is every scene as a small picture, in hex digits; `doubt` says
     in words why the cuts look wrong; `evened` tells that `even_pulldown` moved pictures. `shapes`
     are those of the coded pictures, each as width, height, its pixels' width in heights and how
-    many pictures have it, the most frequent first. `whole` is False if only the beginning was read.
-    Of a film with a span these are the pictures shown in it
-    and the first one behind it; `origin` is where the first picture of all the film stands.
+    many pictures have it, the most frequent first; `beside` names what is stored beside them, in
+    the words of `video.seen`. `whole` is False if only the beginning was read. Of a film with a
+    span these are the pictures shown in it and the first one behind it; `origin` is where the first
+    picture of all the film stands.
     """
 
     times: Sequence[Fraction]
@@ -56,6 +57,7 @@ class FirstPass:
     doubt: str | None = None
     evened: bool = False
     shapes: Sequence[tuple[int, int, str, int]] = ()
+    beside: Sequence[str] = ()
     whole: bool = True
 
     @property
@@ -114,8 +116,8 @@ def first_pass(
     `cuts` and `progress` are those of `scenes.survey`; `dedupe` reads the film once more, in full
     size, for its repeats. Raises what the survey and decoding raise.
     """
-    shapes: Counter[Shape] = Counter()
-    with closing(thumbnails(info, deinterlace=deinterlace, shapes=shapes)) as pictures:
+    seen = Seen()
+    with closing(thumbnails(info, deinterlace=deinterlace, seen=seen)) as pictures:
         found = survey(islice(pictures, most), cuts, progress)
     origin = _first_time(info) if info.span and info.span.start > 0 else found.times[0]
     # The first picture of all is the foot of the grid, so that a span is shown as in the film.
@@ -144,7 +146,8 @@ def first_pass(
         looks=[look.hex() for look in found.looks],
         doubt=found.doubt(),
         evened=even != told,
-        shapes=[(at.width, at.height, str(at.pixel), n) for at, n in shapes.most_common()],
+        shapes=[(at.width, at.height, str(at.pixel), n) for at, n in seen.shapes.most_common()],
+        beside=sorted(seen.beside),
         whole=whole,
     )
 

@@ -150,13 +150,14 @@ class Turn(NamedTuple):
 
 @dataclass(frozen=True)
 class StreamInfo:
-    """One stream of the input, as ffprobe names it."""
+    """One stream of the input, as ffprobe names it; `tag` is what the container calls its codec."""
 
     index: int
     kind: Literal["video", "audio", "subtitle", "data", "attachment"]
     codec: str
     language: str | None = None
     title: str | None = None
+    tag: str = ""
     is_attached_picture: bool = False
     is_default: bool = False
 
@@ -173,7 +174,8 @@ class VideoInfo:
     `pulldown_kept` says in words why that is not done though pulldown was seen. `turns` tell where
     the clock of each stream was set anew: all times but `time_base`'s ticks are those after that.
     Where there is a `span`, nothing else of the film is shown. A raw stream, whose pictures have no
-    times, is `counted` by ffmpeg at so many a second; they are shown at `rate`.
+    times, is `counted` by ffmpeg at so many a second; they are shown at `rate`. `time_code` is
+    that of the first picture.
     """
 
     path: str
@@ -193,6 +195,9 @@ class VideoInfo:
     interlaced: bool
     hdr_side_data: tuple[tuple[str, str], ...] = ()
     streams: tuple[StreamInfo, ...] = ()
+    tags: tuple[tuple[str, str], ...] = ()
+    time_code: str | None = None
+    chapters: int = 0
     notices: tuple[str, ...] = field(default=())
     field_order: FieldOrder = "frames"
     both_fields: bool = False

@@ -17,6 +17,7 @@ from filmcli.request import Request, as_seen, asked_span, check_writing
 from filmcli.segments import Segment, segments
 from filmcli.timing import Timeline, spell_rate
 from filmcli.video.codecs import output_pix_fmt, words_of
+from filmcli.video.seen import lost_beside
 from filmcli.video.stills import is_stills, kind_of
 
 
@@ -70,7 +71,10 @@ def make_plan(request: Request, progress: Callable[[int], None]) -> Plan:
     timeline, cut = _lay_grid(film, request.rate.of(source_rate), slow, asked_span(settings))
     # Headers lie: now the rate is known for sure.
     check_writing(info, request.encoding, timeline.rate, output, settings)
-    notices = [*info.notices, *_notices(request), *_findings(found)]
+    lost = [
+        f"{what} cannot be carried over" for what in lost_beside(found.beside, request.encoding)
+    ]
+    notices = [*info.notices, *_notices(request), *lost, *_findings(found)]
     return Plan(
         source=request.source,
         output=request.output,

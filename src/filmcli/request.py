@@ -227,7 +227,8 @@ def _streams(request: Request) -> StreamPlan:
     settings, output, info = request.settings, request.output, request.info
     if not is_stills(output):
         stretch = settings.slow or Fraction(1)
-        return plan_streams(info, output, stretch=stretch, audio=settings.audio)
+        rate = _first_rate(info, request.rate)
+        return plan_streams(info, output, stretch=stretch, audio=settings.audio, rate=rate)
     taken = present(output) if is_pattern(output) else []
     struck_down = recall(output, request.key, settings.work_dir)
     if taken and not settings.overwrite and not struck_down:

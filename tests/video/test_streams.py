@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from filmcli.video.codecs import Encoding
+from filmcli.video.mux import read_tag
 from filmcli.video.probe import probe
+from filmcli.video.streams import plan_streams
 from tests.clips import ffmpeg, ffprobe, hashes, pattern
 from tests.video.remake import FAST, remake
 
@@ -173,12 +175,103 @@ def test_attachments_that_do_not_fit_are_named(tmp_path: Path, film: str) -> Non
     assert "attachment" in plan.notices[0] and "dropped" in plan.notices[0]
 
 
-@pytest.mark.parametrize("ending", [".mov", ".mkv"])
-def test_a_track_of_time_codes_is_named_and_breaks_nothing(tmp_path: Path, ending: str) -> None:
-    source = pattern(tmp_path / "in.mov", 0.5, "-timecode", "01:00:00:00", size="64x48")
+@pytest.mark.parametrize("ending", [".mov", ".mp4", ".mkv"])
+def test_a_time_code_is_carried_at_the_new_rate(tmp_path: Path, ending: str) -> None:
+    source = pattern(tmp_path / "in.mov", 0.5, "-timecode", "01:00:00:12", size="64x48", rate="24")
     assert [s.kind for s in probe(source).streams] == ["video", "data"]
-    _, plan = remake(source, tmp_path / f"out{ending}", RATE)
-    assert len(plan.notices) == 1 and "data stream 1" in plan.notices[0]
+    output = tmp_path / f"out{ending}"
+    _, plan = remake(source, output, Fraction(60))
+    made = probe(str(output))
+    assert plan.notices == () and made.time_code == "01:00:00:30"
+    tracks = ["video"] if ending == ".mkv" else ["video", "data"]
+    assert [s.kind for s in made.streams] == tracks
+
+
+def test_what_happens_to_a_time_code_that_cannot_be_carried_is_said(tmp_path: Path) -> None:
+    source = pattern(tmp_path / "in.mov", 0.5, "-timecode", "01:00:00:00", size="64x48")
+    info = probe(source)
+    for output, asked in (("a.ts", {}), ("a.mp4", {"stretch": Fraction(2)}),
+                          ("a.mp4", {"rate": Fraction(300)})):  # fmt: skip
+        notices = plan_streams(info, output, **asked).notices
+        assert [n for n in notices if n.startswith("time code 01:00:00:00 is dropped: ")], output
+
+
+def telemetry(path: Path, film: str, tag: bytes) -> str:
+    """An mp4 with a track of data: one of words, renamed."""
+    words = path.with_suffix(".srt")
+    words.write_text(SRT)
+    ffmpeg(
+        "-i", film, "-i", words, "-map", "0", "-map", "1", "-c:v", "copy", "-c:s", "mov_text", path
+    )
+    content = path.read_bytes()
+    assert content.count(b"tx3g") == content.count(b"sbtl") == 1
+    path.write_bytes(content.replace(b"tx3g", tag).replace(b"sbtl", b"meta"))
+    return str(path)
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".mov"])
+def test_telemetry_is_carried_bit_for_bit(tmp_path: Path, film: str, ending: str) -> None:
+    source = telemetry(tmp_path / "in.mp4", film, b"gpmd")
+    output = tmp_path / f"out{ending}"
+    _, plan = remake(source, output, RATE)
+    (data,) = [s for s in probe(str(output)).streams if s.kind == "data"]
+    assert plan.notices == () and data.tag == "gpmd"
+    assert hashes(output, "d") == hashes(source, "d")
+
+
+def test_data_that_is_dropped_is_called_by_its_name(tmp_path: Path, film: str) -> None:
+    source = telemetry(tmp_path / "in.mp4", film, b"gpmd")
+    (notice,) = plan_streams(probe(source), "out.mkv").notices
+    assert notice == "data stream 1 (GoPro telemetry) und is dropped: the container cannot hold it"
+    source = telemetry(tmp_path / "other.mp4", film, b"mebx")
+    (notice,) = plan_streams(probe(source), "out.mp4").notices
+    assert "(a telephone's timed metadata)" in notice and "ffmpeg cannot write it" in notice
+
+
+TELEPHONE = {"com.apple.quicktime.make": "Apple", "com.apple.quicktime.model": "iPhone",
+             "com.apple.quicktime.creationdate": "2024-05-01T10:00:00+0200",
+             "com.apple.quicktime.location.ISO6709": "+52.5-013.4/", "title": "A film"}  # fmt: skip
+
+
+@pytest.mark.parametrize("ending", [".mov", ".mp4", ".mkv"])
+def test_a_telephones_tags_are_kept(tmp_path: Path, film: str, ending: str) -> None:
+    source = tmp_path / "in.mov"
+    words = [word for key, value in TELEPHONE.items() for word in ("-metadata", f"{key}={value}")]
+    ffmpeg("-i", film, "-c", "copy", "-movflags", "+use_metadata_tags", *words, source)
+    output = tmp_path / f"out{ending}"
+    _, plan = remake(str(source), output, RATE)
+    kept = {key.lower(): value for key, value in probe(str(output)).tags}
+    assert plan.notices == ()
+    assert {key: kept.get(key.lower()) for key in TELEPHONE} == TELEPHONE
+    assert read_tag(str(output)) == "0123abcd"
+
+
+def test_tags_that_do_not_fit_are_named(tmp_path: Path, film: str) -> None:
+    source = tmp_path / "in.mkv"
+    ffmpeg("-i", film, "-c", "copy", "-metadata", "title=A", "-metadata", "director=B", source)
+    info = probe(str(source))
+    assert plan_streams(info, "out.mkv").notices == ()
+    (notice,) = plan_streams(info, "out.mp4").notices
+    assert notice.lower() == "the container cannot hold these tags: director"
+    (notice,) = plan_streams(info, "out.ts").notices
+    assert "title" in notice.lower() and "director" in notice.lower()
+
+
+def test_chapters_are_spoken_of_where_there_are_some(film: str) -> None:
+    assert plan_streams(probe(film), "out.mkv", stretch=Fraction(2)).notices == ()
+
+
+@pytest.mark.parametrize("ending", [".mkv", ".mp4"])
+def test_the_films_own_language_is_kept_and_its_title_where_it_fits(
+    tmp_path: Path, film: str, ending: str
+) -> None:
+    source = tmp_path / "in.mkv"
+    named = ("-metadata:s:v:0", "language=fra", "-metadata:s:v:0", "title=A name")
+    ffmpeg("-i", film, "-c", "copy", *named, source)
+    remake(str(source), tmp_path / f"out{ending}", RATE)
+    made = probe(str(tmp_path / f"out{ending}")).stream
+    assert made.language == "fra"
+    assert made.title == ("A name" if ending == ".mkv" else None)
 
 
 def test_a_second_film_in_the_file_is_copied(tmp_path: Path, film: str) -> None:

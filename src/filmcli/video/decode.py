@@ -8,7 +8,6 @@ which the container's exact start is taken off here.
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -22,12 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from filmcli.errors import InputError, RenderError
-from filmcli.frames import Frame, Shape, Span, VideoInfo
+from filmcli.frames import Frame, Span, VideoInfo
 from filmcli.video.clock import frame_clock
 from filmcli.video.counted import count_times
 from filmcli.video.pixels import EXACT_FLAGS, SMOOTH_FLAGS, plan_pixels
 from filmcli.video.probe import read_packets
 from filmcli.video.process import Child, FileName, command
+from filmcli.video.seen import Seen
 from filmcli.video.source import source_args
 from filmcli.video.stamps import Stamps
 
@@ -75,11 +75,11 @@ def decode(info: VideoInfo, first: int = 0, *, deinterlace: bool = True) -> Iter
 
 
 def thumbnails(
-    info: VideoInfo, *, deinterlace: bool = True, shapes: Counter[Shape] | None = None
+    info: VideoInfo, *, deinterlace: bool = True, seen: Seen | None = None
 ) -> Generator[Thumbnail, None, None]:
     """The same frames and times as `decode`, 160 pixels wide; warns if the film ends early.
 
-    `shapes` counts which shapes the coded pictures have, before they are scaled to the first.
+    `seen` learns of every coded picture, before it is scaled to the film's size.
     """
     info = _as_asked(info, deinterlace)
     width = min(THUMBNAIL_WIDTH, info.width)
@@ -88,12 +88,12 @@ def thumbnails(
     size = (height, width) if lying else (width, height)
 
     def shape(film: Any) -> Any:
-        film = film if shapes is None else film.filter("showinfo", checksum=0)
+        film = film if seen is None else film.filter("showinfo", checksum=0)
         film = _unwoven(info, film).filter("scale", *size, flags="area")
         return _turned(film.filter("format", "bgr24"), info.rotation)
 
     last = Fraction(0)
-    for time, buffer in _pull(info, shape, "bgr24", width * height * 3, 0, shapes):
+    for time, buffer in _pull(info, shape, "bgr24", width * height * 3, 0, seen):
         color = buffer.reshape(height, width, 3)
         last = time
         yield Thumbnail(time, _luma(color), color)
@@ -243,15 +243,15 @@ def _turned(film: Any, rotation: int) -> Any:
 
 def _pull(
     info: VideoInfo, shape: Callable[[Any], Any], pix_fmt: str, size: int, first: int,
-    shapes: Counter[Shape] | None = None,
+    seen: Seen | None = None,
 ) -> Iterator[_Raw]:  # fmt: skip
     """Times and raw pictures of `size` bytes, from frame `first` of the film (or its span) on."""
     if info.span is None:
-        yield from _read(info, shape(_film(info, {})), pix_fmt, size, first, shapes)
+        yield from _read(info, shape(_film(info, {})), pix_fmt, size, first, seen)
         return
     # An index can lie: if reading starts behind the span, all that is before it is read instead.
     for seek in (seek_args(info, info.span.start), {}):
-        with closing(_read(info, shape(_film(info, seek)), pix_fmt, size, 0, shapes)) as raw:
+        with closing(_read(info, shape(_film(info, seek)), pix_fmt, size, 0, seen)) as raw:
             inside = _within(raw, info.span)
             start = next(inside, None)
             if seek and (start is None or start[0] > info.span.start):
@@ -275,7 +275,7 @@ def _within(raw: Iterable[_Raw], span: Span) -> Iterator[_Raw]:
 
 
 def _read(
-    info: VideoInfo, film: Any, pix_fmt: str, size: int, first: int, shapes: Counter[Shape] | None
+    info: VideoInfo, film: Any, pix_fmt: str, size: int, first: int, seen: Seen | None
 ) -> Generator[_Raw, None, None]:
     """Times and raw pictures of `size` bytes, from frame `first` on."""
     film = film.filter("showinfo", checksum=0)
@@ -283,7 +283,7 @@ def _read(
         film = film.filter("select", f"gte(n,{first})")
     pipe = film.output("pipe:1", format="rawvideo", pix_fmt=pix_fmt, fps_mode="passthrough")
     args = command(pipe, "-loglevel", "repeat+info", "-copyts", "-max_error_rate", "1")
-    stamps = Stamps(info, shapes)
+    stamps = Stamps(info, seen)
     with Child(args, stdout=True, on_line=stamps.read_line, on_end=stamps.end) as child:
         index, held = 0, None
         times = stamps.until_end(child)

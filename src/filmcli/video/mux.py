@@ -33,9 +33,8 @@ from filmcli.video.probe import probe, read_ticks
 from filmcli.video.process import Child, FileName, ask, command
 from filmcli.video.source import read_report, source_args
 from filmcli.video.streams import EXPERIMENTAL, Carried, StreamPlan
+from filmcli.video.tags import MP4, TRANSPORT, by_name, new_time_code
 
-_MP4 = (".mp4", ".m4v", ".mov")
-_TRANSPORT = (".ts", ".m2ts")
 _FINE_TICKS = 10_000
 """Ticks a second that a track has at least, so that starts are exact to 0.1 ms."""
 _PICTURES = {"png": "png", "mjpeg": "jpeg", "bmp": "bmp"}
@@ -87,7 +86,8 @@ def join(
         mapped = tuple(item for item in plan.carried if not item.stream.is_attached_picture)
         plan = replace(plan, carried=mapped)
     film = _output(new, info, encoding, plan, output, rate, start, cut)
-    words = [*EXPERIMENTAL, *covers, *_tag_words(info, output, tags)]
+    own = _own_words(info, plan, rate, cut)
+    words = [*EXPERIMENTAL, *covers, *own, *_tag_words(info, output, tags)]
     args = command(film, "-loglevel", "warning", "-copyts", *words)
     with Child(args, stdin=True, cwd=folder, writes=output) as child:
         child.write(concat_script(segments, rate).encode())
@@ -148,19 +148,17 @@ def _output(
     # Segments keep no colour tags but those in the coded pictures, where FFV1 has none.
     color = coded_color(info, output_pix_fmt(info, encoding)[0])
     words |= {f"{key}:v:0": value for key, value in color_words(color).items()}
-    own = {"language": info.stream.language, "title": info.stream.title}
-    # A name for the first video only: -map_metadata for streams would unname all the others.
     # Only a statement: it makes Matroska's default duration exact, its ticks are milliseconds.
     if cut and cut.end is not None and not info.turns:  # ffmpeg goes by the file's clocks
         words["t"] = _seconds((cut.end - cut.start) * plan.stretch)
     words["r:v:0"] = f"{rate.numerator}/{rate.denominator}"
-    if named := [f"{key}={value}" for key, value in own.items() if value]:
-        words["metadata:s:v:0"] = named
     words["disposition:v:0"] = "default" if info.stream.is_default else "0"
-    if output.lower().endswith(_MP4):
+    if output.lower().endswith(MP4):
         ticks = rate.numerator * max(1, -(-_FINE_TICKS // rate.numerator))
         words |= {"video_track_timescale": ticks, "movie_timescale": ticks}
-        words["movflags"] = "+faststart"
+        words["movflags"] = "+faststart" + "+use_metadata_tags" * by_name(info, output)
+        words["write_tmcd"] = int(plan.time_code is not None)
+        words["metadata"] = "timecode="  # the file's own, of pictures at the old rate
         if encoding.encoder == "libx265" or encoding.encoder.startswith("hevc"):
             words["tag:v:0"] = "hvc1"
     if start > _LATE_SECONDS:
@@ -250,8 +248,18 @@ def _stretched(stretch: Fraction, start: Fraction) -> list[str]:
     return [*steps, f"asetpts=({_seconds(start)}+NB_CONSUMED_SAMPLES/SR)/TB"]
 
 
+def _own_words(info: VideoInfo, plan: StreamPlan, rate: Fraction, cut: Span | None) -> list[str]:
+    """Words for the tags of the first video only: -map_metadata would unname all others."""
+    own = {"language": info.stream.language, "title": info.stream.title}
+    if plan.time_code and info.rate:
+        later = cut.start if cut else Fraction(0)
+        own["timecode"] = new_time_code(plan.time_code, info.rate, rate, later)
+    told = [f"{key}={value}" for key, value in own.items() if value]
+    return [word for tag in told for word in ("-metadata:s:v:0", tag)]
+
+
 def _tag_words(info: VideoInfo, output: str, tags: Mapping[str, str]) -> list[str]:
-    if output.lower().endswith(_TRANSPORT):
+    if output.lower().endswith(TRANSPORT):
         # No room for a comment, but for who sends the film; ffmpeg would name itself there.
         return ["-metadata", f"service_provider={tags['comment']}"] if "comment" in tags else []
     report = read_report(info.path, "-show_entries", "format_tags=comment")

@@ -17,6 +17,7 @@ from filmcli.video.counted import counted
 from filmcli.video.fields import find_fields
 from filmcli.video.pixels import plan_pixels
 from filmcli.video.source import MAX_PIXELS, fraction, listed, no_film, read_report
+from filmcli.video.tags import read_tags, read_time_code
 
 _POINTS = ("red", "green", "blue", "white_point")
 _DYNAMIC_HDR = {"DOVI": "Dolby Vision", "2094-40": "HDR10+"}
@@ -31,7 +32,7 @@ def probe(path: str, in_fps: Fraction | None = None) -> VideoInfo:
     `in_fps` is how many pictures a second a raw stream shows; UsageError for any other film.
     """
     _check_file(path)
-    report = read_report(path, "-show_format", "-show_streams")
+    report = read_report(path, "-show_format", "-show_streams", "-show_chapters")
     streams = tuple(_stream(raw) for raw in report.get("streams", ()))
     stream = _choose_video(path, streams)
     raw = report["streams"][stream.index]
@@ -110,6 +111,9 @@ def _describe(
         interlaced=fields.woven,
         hdr_side_data=_hdr(side_data),
         streams=streams,
+        tags=read_tags(report),
+        time_code=read_time_code(report, stream.index),
+        chapters=len(report.get("chapters", ())),
         notices=(*pixels.notices, *_dynamic_hdr(side_data), *_alpha_beside(raw), *pieces.notice),
         field_order=fields.order,
         telecine_start=begun * Fraction(raw["time_base"]) if fields.film and is_known else None,
@@ -153,6 +157,7 @@ def _stream(raw: Mapping[str, Any]) -> StreamInfo:
         codec=raw.get("codec_name", "unknown"),
         language=tags.get("language"),
         title=tags.get("title"),
+        tag=raw.get("codec_tag_string", ""),
         is_attached_picture=bool(flags.get("attached_pic") or flags.get("timed_thumbnails")),
         is_default=bool(flags.get("default")),
     )

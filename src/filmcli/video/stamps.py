@@ -5,29 +5,28 @@ from __future__ import annotations
 import contextlib
 import queue
 import re
-from collections import Counter
 from collections.abc import Iterator
 from fractions import Fraction
 
-from filmcli.frames import Shape, VideoInfo
+from filmcli.frames import VideoInfo
 from filmcli.video.process import Child
+from filmcli.video.seen import Seen
 
 _JUMP_SECONDS = Fraction(1, 2)
 """A clock that falls back by more than this was restarted; by less, it is disorder."""
-# The last showinfo filter tells times, one that leads the graph the shapes of coded pictures.
+# The last showinfo filter tells times; what one at the head tells is read by `Seen`.
 _TIME = re.compile(r"\[Parsed_showinfo_[1-9]\d* @ [^]]*\] n: *\d+ pts: *(-?\d+|NOPTS) ")
 _TIME_BASE = re.compile(r"\[Parsed_showinfo_[1-9]\d* @ [^]]*\] config in time_base: (\d+/\d+),")
-_SHAPE = re.compile(r"\[Parsed_showinfo_0 @ [^]]*\] n: .* sar:(\d+)/(\d+) s:(\d+)x(\d+) ")
 
 
 class Stamps:
     """Times read off showinfo's lines, made to rise (two equal ones may follow each other).
 
-    What the coded pictures look like is counted in `shapes` if that is given.
+    `seen`, if it is given, hears of the coded pictures too.
     """
 
-    def __init__(self, info: VideoInfo, shapes: Counter[Shape] | None) -> None:
-        self._info, self._shapes = info, shapes
+    def __init__(self, info: VideoInfo, seen: Seen | None) -> None:
+        self._info, self._seen = info, seen
         self._queue: queue.SimpleQueue[Fraction | EOFError | None] = queue.SimpleQueue()
         self._tick = info.time_base
 
@@ -38,10 +37,8 @@ class Stamps:
             self._queue.put(None if pts == "NOPTS" else int(pts) * self._tick)
         elif match := _TIME_BASE.search(line):
             self._tick = Fraction(match[1])
-        elif self._shapes is not None and (match := _SHAPE.search(line)):
-            over, under, width, height = map(int, match.groups())
-            pixel = Fraction(over, under) if over and under else Fraction(1)
-            self._shapes[Shape(width, height, pixel)] += 1
+        elif self._seen is not None:
+            self._seen.read_line(line)
 
     def end(self) -> None:
         """No line comes any more."""

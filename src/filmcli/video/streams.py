@@ -19,6 +19,7 @@ from filmcli.errors import UsageError
 from filmcli.frames import StreamInfo, VideoInfo
 from filmcli.video.process import FileName, ask, command
 from filmcli.video.source import read_report, source_args
+from filmcli.video.tags import MAX_TIME_CODE_RATE, MP4, TRANSPORT, lost_tags
 
 CONTAINERS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".ts", ".m2ts", ".nut")
 """Endings of the files that can be written: each keeps the time of every picture."""
@@ -27,6 +28,15 @@ EXPERIMENTAL = ("-strict", "experimental")
 """Lets a copy into mp4 pass that ffmpeg calls new (TrueHD, FLAC); nothing is coded that way."""
 
 _LOSSLESS = ("pcm_", "flac", "alac", "truehd", "mlp", "wavpack", "tta", "ape", "tak")
+_DATA = {  # what data is, by the container's word for it or by ffmpeg's
+    "gpmd": "GoPro telemetry",
+    "mebx": "a telephone's timed metadata",
+    "camm": "camera motion",
+    "rtmd": "a camera's timed metadata",
+    "klv": "KLV metadata",
+    "timed_id3": "ID3 tags",
+    "scte_35": "splice points, SCTE 35",
+}
 _TEXT_CODERS = ("mov_text", "srt", "webvtt")
 _PICTURE_SUBTITLES = ("dvd_subtitle", "hdmv_pgs_subtitle", "dvb_subtitle", "xsub", "dvb_teletext")
 
@@ -47,29 +57,44 @@ class Carried:
 class StreamPlan:
     """The other streams of a film to be: what is carried, and sentences on what is not.
 
-    `stretch` is the factor by which time is drawn out.
+    `stretch` is the factor by which time is drawn out, `time_code` that of the source's first
+    picture if it is carried.
     """
 
     carried: tuple[Carried, ...] = ()
     notices: tuple[str, ...] = ()
     stretch: Fraction = Fraction(1)
     expected: Counter[str] = field(default_factory=Counter)
+    time_code: str | None = None
 
 
 def plan_streams(
-    info: VideoInfo, output: str, *, stretch: Fraction = Fraction(1), audio: bool = True
+    info: VideoInfo,
+    output: str,
+    *,
+    stretch: Fraction = Fraction(1),
+    audio: bool = True,
+    rate: Fraction | None = None,
 ) -> StreamPlan:
-    """What of `info`'s other streams goes into a file like `output`.
+    """What of `info`'s other streams, tags and time code goes into a file like `output`.
 
     Streams are copied if the container takes them, else converted (text subtitles, sound) or
     dropped, each with a notice. With a `stretch` other than 1 sound is stretched and re-coded,
-    other timed streams are dropped. Raises UsageError if the ending is not one of CONTAINERS.
+    other timed streams are dropped. `rate` is about how many pictures a second it will show. Raises
+    UsageError if the ending is not one of CONTAINERS.
     """
     extension = os.path.splitext(output)[1]
     check_container(extension)
-    others = [s for s in info.streams if s.index != info.stream.index]
+    # Tracks that ffmpeg writes anew: of chapters, of the time code.
+    anew = ("text", "tmcd") if "mp4" in info.container else ("tmcd",)
+    others = [
+        s
+        for s in info.streams
+        if s.index != info.stream.index and not (s.kind == "data" and s.tag in anew)
+    ]
     carried, notices = [], []
-    trusting = stretch == 1 and _takes(info, extension, [Carried(s, "copy") for s in others])
+    copies = [Carried(s, "copy") for s in others if s.kind != "data"]
+    trusting = stretch == 1 and _takes(info, extension, copies)
     for stream in others:
         if stream.kind == "audio" and not audio:
             continue
@@ -77,19 +102,26 @@ def plan_streams(
             carried.append(Carried(stream, "copy"))
             continue
         choice = _carry(info, extension, stream, stretch)
-        if choice is None and _is_chapter_track(info, stream):
-            continue  # ffmpeg writes it anew from the chapters
         if choice is None:
-            notices.append(f"{_name(stream)} is dropped: {_why_dropped(stream, stretch)}")
+            notices.append(
+                f"{_name(stream)} is dropped: {_why_dropped(stream, extension, stretch)}"
+            )
         else:
             start = _start(info, stream) if stretch != 1 else Fraction(0)
             carried.append(replace(choice, start=start))
             if choice.coder != "copy":
                 notices.append(f"{_name(stream)} is converted to {choice.coder}")
-    if stretch != 1:
+    if stretch != 1 and info.chapters:
         notices.append("chapters are dropped: their times would have to be stretched")
+    if lost := lost_tags(info, output):
+        notices.append(f"the container cannot hold these tags: {', '.join(lost)}")
     expected: Counter[str] = Counter(item.stream.kind for item in carried)
-    return StreamPlan(tuple(carried), tuple(notices), stretch, expected)
+    code, why = _time_code(info, extension.lower(), stretch, rate)
+    if why:
+        notices.append(f"time code {info.time_code} is dropped: {why}")
+    elif code and extension.lower() in MP4:
+        expected["data"] += 1
+    return StreamPlan(tuple(carried), tuple(notices), stretch, expected, code)
 
 
 def check_container(extension: str) -> None:
@@ -105,7 +137,9 @@ def check_container(extension: str) -> None:
 def _carry(
     info: VideoInfo, extension: str, stream: StreamInfo, stretch: Fraction
 ) -> Carried | None:
-    if stream.kind == "data" or (stretch != 1 and stream.kind in ("subtitle", "video")):
+    if stretch != 1 and stream.kind in ("subtitle", "video", "data"):
+        return None
+    if stream.kind == "data" and (stream.tag != "gpmd" or extension.lower() not in MP4):
         return None
     tries = (Carried(stream, coder) for coder in _coders(stream, stretch))
     return next((item for item in tries if _takes(info, extension, [item])), None)
@@ -124,7 +158,6 @@ def _coders(stream: StreamInfo, stretch: Fraction) -> Iterator[str]:
 
 def _takes(info: VideoInfo, extension: str, items: list[Carried]) -> bool:
     """Whether ffmpeg writes the header of a file that holds `items`; reads no packet."""
-    items = [item for item in items if item.stream.kind != "data"]
     if not items:
         return True
     film = ffmpeg.input(FileName(info.path), t=0, **source_args())
@@ -142,20 +175,31 @@ def _start(info: VideoInfo, stream: StreamInfo) -> Fraction:
     return Fraction(0) if claim == "N/A" else Fraction(claim) - info.start_time
 
 
-def _is_chapter_track(info: VideoInfo, stream: StreamInfo) -> bool:
-    if stream.kind != "data" or "mp4" not in info.container:
-        return False
-    wanted = ("-select_streams", str(stream.index), "-show_entries", "stream=codec_tag_string")
-    claim = read_report(info.path, *wanted)["streams"][0].get("codec_tag_string")
-    return bool(claim == "text")
+def _time_code(
+    info: VideoInfo, extension: str, stretch: Fraction, rate: Fraction | None
+) -> tuple[str | None, str]:
+    """The time code to carry, and if there is one that cannot be, why."""
+    if info.time_code is None or info.rate is None:
+        return None, ""
+    if stretch != 1:
+        return None, "its time would have to be stretched"
+    if extension in TRANSPORT:
+        return None, "the container cannot hold it"
+    if rate and rate > MAX_TIME_CODE_RATE:
+        return None, f"it counts at most {MAX_TIME_CODE_RATE} pictures a second"
+    return info.time_code, ""
 
 
 def _name(stream: StreamInfo) -> str:
-    words = [stream.kind, f"stream {stream.index}", f"({stream.codec})"]
+    kinds = (_DATA.get(name) for name in (stream.tag, stream.codec))
+    told = next(filter(None, kinds), stream.tag if stream.codec == "unknown" else stream.codec)
+    words = [stream.kind, f"stream {stream.index}", f"({told})"]
     return " ".join([*words, *([stream.language] if stream.language else [])])
 
 
-def _why_dropped(stream: StreamInfo, stretch: Fraction) -> str:
-    if stretch != 1 and stream.kind in ("subtitle", "video"):
+def _why_dropped(stream: StreamInfo, extension: str, stretch: Fraction) -> str:
+    if stretch != 1 and stream.kind in ("subtitle", "video", "data"):
         return "its times would have to be stretched"
+    if stream.kind == "data" and extension.lower() in (*MP4, *TRANSPORT):
+        return "ffmpeg cannot write it"
     return "the container cannot hold it"

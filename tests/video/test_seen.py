@@ -1,0 +1,105 @@
+"""What is stored beside coded pictures is kept, or named before the work."""
+
+from __future__ import annotations
+
+import struct
+from fractions import Fraction
+from pathlib import Path
+
+from filmcli.firstpass import first_pass
+from filmcli.frames import Shape
+from filmcli.video.codecs import Encoding
+from filmcli.video.decode import thumbnails
+from filmcli.video.probe import probe
+from filmcli.video.seen import CAPTIONS, Seen, lost_beside
+from tests.clips import ffmpeg, pattern
+from tests.forked import run
+
+X264, X265 = Encoding("x264"), Encoding("x265")
+HDR = ("master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,1)",
+       "max-cll=1000,400")  # fmt: skip
+
+
+def captioned(stream: bytes, pairs: dict[int, bytes]) -> bytes:
+    """H.264 with access unit delimiters, to whose pictures two bytes of CEA-608 each are added.
+
+    They lie in a message of user data (ITU-T T.35, ATSC A/53 part 4) before the coded slices.
+    """
+    first, *units = stream.split(b"\x00\x00\x00\x01\x09")
+    made = first
+    for number, unit in enumerate(units):
+        made += b"\x00\x00\x00\x01\x09" + unit[:1]
+        if number in pairs:
+            told = b"\xb5\x00\x31GA94\x03\xc1\xff\xfc" + pairs[number] + b"\xff"
+            message = bytes([4, len(told)]) + told + b"\x80"
+            made += b"\x00\x00\x00\x01\x06" + message.replace(b"\0\0", b"\0\0\3")
+        made += unit[1:]
+    return made
+
+
+def film(path: Path, *args: str, codec: str = "libx264") -> str:
+    return pattern(path, 0.25, *args, size="64x48", codec=("-c:v", codec))
+
+
+def test_captions_and_shapes_are_seen(tmp_path: Path) -> None:
+    stream, path = tmp_path / "in.h264", tmp_path / "in.mp4"
+    film(stream, "-bf", "0", "-aud", "1")
+    stream.write_bytes(captioned(stream.read_bytes(), {2: b"\xc8\x45", 4: b"\xcc\xcc"}))
+    ffmpeg("-i", stream, "-c", "copy", path)
+    seen = Seen()
+    list(thumbnails(probe(str(path)), seen=seen))
+    assert seen.beside[CAPTIONS] == 2
+    assert seen.shapes == {Shape(64, 48, Fraction(1)): 6}
+    assert list(lost_beside([CAPTIONS], X265)) == [
+        "captions inside the pictures (CEA-608, CEA-708)"
+    ]
+
+
+def test_what_is_lost_is_said_before_the_work(tmp_path: Path) -> None:
+    stream = tmp_path / "in.h264"
+    film(stream, "-bf", "0", "-aud", "1")
+    stream.write_bytes(captioned(stream.read_bytes(), {3: b"\xc8\x45"}))
+    done = run(["upsample", "in.h264", "-c", "ffv1", "--dry-run"], tmp_path)
+    notice = "notice: captions inside the pictures (CEA-608, CEA-708) cannot be carried over"
+    assert notice in done.stderr.splitlines()
+
+
+def boxed(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", 8 + len(content)) + kind + content
+
+
+SIDE_BY_SIDE = boxed(b"st3d", b"\0\0\0\0\x02")
+AROUND = boxed(b"sv3d", boxed(b"svhd", b"\0\0\0\0x\0") + boxed(b"proj", boxed(b"prhd", bytes(16))
+               + boxed(b"equi", bytes(20))))  # fmt: skip
+
+
+def marked(path: Path) -> str:
+    """A film of half a second that says it is equirectangular and side by side.
+
+    The boxes stand at the end of the coded picture's entry in the mp4, whose `moov` is last.
+    """
+    content = bytearray(Path(film(path)).read_bytes())
+    more, entry = SIDE_BY_SIDE + AROUND, content.find(b"avc1", content.find(b"stsd")) - 4
+    end = entry + struct.unpack_from(">I", content, entry)[0]
+    content[end:end] = more
+    for kind in (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd", b"avc1"):
+        at = content.find(kind, 0 if kind == b"moov" else content.find(b"moov")) - 4
+        struct.pack_into(">I", content, at, struct.unpack_from(">I", content, at)[0] + len(more))
+    path.write_bytes(content)
+    return str(path)
+
+
+def test_marks_of_films_around_you_are_seen(tmp_path: Path) -> None:
+    found = first_pass(probe(marked(tmp_path / "in.mp4")), "off")
+    assert set(lost_beside(found.beside, X264)) == {
+        "marks of a spherical film (360 degrees)",
+        "marks of a stereoscopic film (3D)",
+    }
+
+
+def test_mastering_metadata_is_lost_where_not_x265_codes(tmp_path: Path) -> None:
+    path = film(tmp_path / "in.mkv", "-x265-params", ":".join(("log-level=error", *HDR)),
+                codec="libx265")  # fmt: skip
+    found = first_pass(probe(path), "off")
+    assert list(lost_beside(found.beside, X265)) == []
+    assert set(lost_beside(found.beside, X264)) == {"mastering display", "content light level"}
