@@ -184,7 +184,8 @@ def test_every_slot_shows_its_time(timeline: Timeline) -> None:
         if slot.kind == "make":
             left, right = times[slot.left], times[slot.left + 1]
             assert left < now < right and slot.phase == (now - left) / (right - left)
-            assert Fraction(2, 100) <= slot.phase <= Fraction(98, 100)
+            near = min(now - left, right - now)
+            assert near >= min((right - left) / 50, 1 / (10 * timeline.rate))
             assert slot.left + 1 not in timeline.cuts
             assert right - left <= Fraction(1, 4) or right - left <= 3 * median_step(times)
         elif slot.kind == "hold":
@@ -194,7 +195,25 @@ def test_every_slot_shows_its_time(timeline: Timeline) -> None:
             assert slot.phase == 0
             neighbours = times[max(0, slot.left - 1) : slot.left + 2]
             widest = max((b - a for a, b in pairwise(neighbours)), default=Fraction(0))
-            assert abs(now - times[slot.left]) <= max(MS, widest / 50)
+            off = abs(now - times[slot.left])
+            assert off <= max(MS, widest / 50) and off < 1 / (2 * timeline.rate)
+
+
+@patient
+@given(timelines())
+def test_no_picture_is_kept_twice(timeline: Timeline) -> None:
+    kept = [slot.left for slot in timeline.slots(0, timeline.count) if slot.kind == "keep"]
+    assert len(kept) == len(set(kept))
+
+
+@pytest.mark.parametrize(("source", "target"), [(10, 600), (5, 1000), (24, 1000), (60, 1000)])
+def test_motion_does_not_stand_still_at_source_pictures(source: int, target: int) -> None:
+    """Each output has its own time, to a half of the time it is shown at the worst."""
+    timeline = Timeline(even(10, source), Fraction(1, source), Fraction(target))
+    last = timeline.first_showing(9)
+    shown = [(slot.left + slot.phase) / source for slot in timeline.slots(0, last)]
+    steps = [after - before for before, after in pairwise(shown)]
+    assert Fraction(1, 2 * target) <= min(steps) and max(steps) <= Fraction(3, 2 * target)
 
 
 def median_step(times: list[Fraction]) -> Fraction:

@@ -333,16 +333,18 @@ class Timeline:
 
     def _slot(self, left: int, mark: int) -> Slot:
         """What is shown at `mark`, which lies in the display time of source picture `left`."""
-        marks, second = self._grid.marks, self._grid.second
+        marks, step, second = self._grid.marks, self._grid.step, self._grid.second
         past, ahead = mark - marks[left], marks[left + 1] - mark
         width = past + ahead
         is_last = left == len(marks) - 2
         holds = self._holds(left)
         # Where nothing is made, only a true coincidence may show the next picture early: 2 % of a
         # ten-second still would be 0.2 s.
-        if _coincides(past, width, second) or (past * 50 < width and not holds):
+        if _coincides(past, width, step, second) or (not holds and _is_near(past, width, step)):
             return Slot("keep", left, _ZERO)
-        if not is_last and (_coincides(ahead, width, second) or (ahead * 50 < width and not holds)):
+        if not is_last and (
+            _coincides(ahead, width, step, second) or (not holds and _is_near(ahead, width, step))
+        ):
             return Slot("keep", left + 1, _ZERO)
         return Slot("hold", left, _ZERO) if holds else Slot("make", left, _phase(past, width))
 
@@ -373,9 +375,17 @@ class Timeline:
         return k
 
 
-def _coincides(distance: int, width: int, second: int) -> bool:
-    """Less than 1 ms apart (Matroska's tick) and less than an eighth of the interval (1000 fps)."""
-    return distance * 1000 < second and distance * 8 < width
+def _coincides(distance: int, width: int, step: int, second: int) -> bool:
+    """Less than 1 ms apart (Matroska's tick), an eighth of the interval, and half of a `step`.
+
+    So at the highest rates too a source picture stands in one output only.
+    """
+    return distance * 1000 < second and distance * 8 < width and distance * 2 < step
+
+
+def _is_near(distance: int, width: int, step: int) -> bool:
+    """So near that nobody sees it: 2 % of the interval, and a tenth of a `step` of the output."""
+    return distance * 50 < width and distance * 10 < step
 
 
 def _check_plausible(longest: float, duration: Fraction, pictures: int) -> None:
