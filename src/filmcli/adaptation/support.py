@@ -133,7 +133,7 @@ def gather(
                 crops[-1],
                 crops[0],
                 crops[1],
-                torch.tensor([phase(times, middle)], device=left.device),
+                torch.full((1,), phase(times, middle), device=left.device),
                 MARGIN_PX if max(height, width) > side else 0,
                 torch.stack([crops[k] for k in AROUND], dim=1) if choice.roomy else None,
             )

@@ -1,0 +1,163 @@
+"""The doorway, adaptation and a training step on a device that is not the CPU.
+
+The device is of our own making (`tests.apart`): a tensor that stayed in main memory is refused, as
+a GPU refuses it, and the pictures can be compared with the CPU's.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
+
+import pytest
+import torch
+
+from filmcli.adaptation.scene import Recipe, adapt_scene
+from filmcli.frames import Color, Layout, Neighbour, Planes
+from filmcli.network import interpolator
+from filmcli.network.film import CONFIGS, Film
+from filmcli.network.interpolator import Interpolator
+from filmcli.network.weights import Weights, load
+from tests.adaptation.test_scene import fading, scene
+from tests.apart import DEVICE, Apart, counted
+from tests.network.test_interpolator import levels_apart, noise, weights
+
+YUV420 = Layout("yuv420p", "yuv", 8, 1, 1)
+LAYOUTS = [
+    YUV420,
+    Layout("yuv422p10le", "yuv", 10, 1, 0),
+    Layout("gray16le", "gray", 16),
+    Layout("yuva444p", "yuv", 8, alpha=True),
+]
+PHASES = [Fraction(2, 5), Fraction(4, 5)]
+
+
+@pytest.fixture(autouse=True)
+def _found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the doorway find the device by its name."""
+    monkeypatch.setattr(interpolator, "choose_device", torch.device)
+
+
+def intervals(
+    known: Weights, layout: Layout, size: tuple[int, int], device: str, **how: object
+) -> Iterator[list[Planes]]:
+    """The pictures of interval after interval, frames around them."""
+    shot = [noise(layout, *size, seed) for seed in range(6)]
+    doorway = Interpolator(known, layout, Color(), *size, device=device, **how)  # type: ignore[arg-type]
+    for k in range(3):
+        before, after = (Neighbour(shot[i], Fraction(1)) for i in (k, k + 3))
+        yield doorway.between(shot[k + 1], shot[k + 2], PHASES, before=before, after=after)
+
+
+def test_the_device_refuses_what_a_gpu_refuses() -> None:
+    apart, here = torch.ones(3, device=DEVICE), torch.ones(3)
+    assert isinstance(apart, Apart)
+    assert apart.device == DEVICE
+    for mix in (lambda: apart + here, lambda: here * apart, lambda: torch.cat((apart, here))):
+        with pytest.raises(RuntimeError, match="mixes"):
+            mix()
+    with counted() as waits:
+        total = (apart * 2 + here.to(DEVICE)).sum()
+        assert waits == []
+        assert float(total) == 9
+        assert bool(total > 8)
+        assert apart.cpu().tolist() == [1, 1, 1]
+    assert len(waits) == 3
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.pix_fmt)
+@pytest.mark.parametrize("config", ["film-xs", "film-s"])
+def test_pictures_are_the_cpus(layout: Layout, config: str) -> None:
+    here, apart = (
+        intervals(load(config), layout, (50, 38), device, precision="float32")
+        for device in ("cpu", "apart")
+    )
+    for one, other in zip(here, apart, strict=True):
+        assert all(
+            levels_apart(a, b) <= 1 << (layout.depth - 8) for a, b in zip(one, other, strict=True)
+        )
+
+
+def test_tiles_are_the_cpus() -> None:
+    here, apart = (
+        intervals(load("film-xs"), YUV420, (260, 40), device, precision="float32", tile=192)
+        for device in ("cpu", "apart")
+    )
+    for one, other in zip(here, apart, strict=True):
+        assert all(levels_apart(a, b) <= 1 for a, b in zip(one, other, strict=True))
+
+
+def test_published_film_and_its_recursion() -> None:
+    torch.manual_seed(0)
+    config = replace(CONFIGS["film"], filters=4, flow_filters=(4, 4, 4, 4))
+    state = Film(config).state_dict()
+    shot = [noise(YUV420, 64, 64, seed) for seed in range(2)]
+    made = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(CONFIGS, "film", config)
+        for device in ("cpu", "apart"):
+            known = Weights("film", state, {}, "")
+            doorway = Interpolator(
+                known, YUV420, Color(), 64, 64, device=device, precision="float32"
+            )
+            made.append(doorway.between(*shot, [Fraction(1, 4), Fraction(3, 5)]))
+    assert all(levels_apart(a, b) <= 1 for a, b in zip(*made, strict=True))
+
+
+@pytest.mark.parametrize("precision", ["float16", "bfloat16"])
+def test_half_precision_is_the_cpus(precision: str) -> None:
+    here, apart = (
+        intervals(load("film-xs"), YUV420, (64, 48), device, precision=precision)
+        for device in ("cpu", "apart")
+    )
+    for one, other in zip(here, apart, strict=True):
+        assert all(levels_apart(a, b) <= 2 for a, b in zip(one, other, strict=True))
+
+
+def test_what_is_too_large_for_half_precision_goes_on_in_float32(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    known = weights(still=True)
+    known.state_dict["extract.extract_sublevels.convs.0.0.0.weight"] *= 1e6
+    with caplog.at_level(logging.WARNING):
+        made = list(intervals(known, YUV420, (64, 48), "apart", precision="float16"))
+    assert "too narrow" in caplog.text
+    here = intervals(known, YUV420, (64, 48), "cpu", precision="float32")
+    for one, other in zip(here, made, strict=True):
+        assert all(levels_apart(a, b) <= 1 for a, b in zip(one, other, strict=True))
+
+
+def test_a_film_waits_for_the_device_twice_an_interval() -> None:
+    made = intervals(load("film-xs"), YUV420, (64, 48), "apart", precision="float32")
+    for _ in range(3):
+        with counted() as waits:
+            next(made)
+        assert waits == ["to", "is_nonzero"]  # the planes, and then whether they are finite
+
+
+def test_parameters_of_a_scene_are_brought_over() -> None:
+    params = {name: value * 1.01 for name, value in load("film-xs").state_dict.items()}
+    shot = [noise(YUV420, 64, 48, seed) for seed in range(2)]
+    made = [
+        Interpolator(
+            load("film-xs"), YUV420, Color(), 64, 48, device=d, precision="float32"
+        ).between(*shot, PHASES, params)
+        for d in ("cpu", "apart")
+    ]
+    assert all(levels_apart(a, b) <= 1 for a, b in zip(*made, strict=True))
+
+
+def test_a_scene_is_adapted_to_there() -> None:
+    recipe = Recipe(learning_rate=1e-5, crop_px=64, steps=1)
+    results = []
+    for device in (torch.device("cpu"), DEVICE):
+        net = Film(CONFIGS["film-xs"])
+        net.load_state_dict(load("film-xs").state_dict)
+        net.to(device)
+        results.append(adapt_scene(net, scene(), lambda i, d=device: fading(i).to(d), recipe))
+    here, apart = results
+    assert apart.before == pytest.approx(here.before, abs=1e-3)
+    assert apart.after == pytest.approx(here.after, abs=1e-3)
+    assert apart.why == here.why
