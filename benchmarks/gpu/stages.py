@@ -106,7 +106,7 @@ def kernels(work: Callable[[], object], device: torch.device, rows: int = 30) ->
     calls = ("cudaLaunch", "cuLaunch", "cudaGraphLaunch")
     launches = sum(event.name.startswith(calls) for event in told.events())
     busy = sum(event.time_range.elapsed_us() for event in launched) / 1e6
-    by = f"self_{'cuda' if on_gpu else 'cpu'}_time_total"
+    by = f"self_{'device' if on_gpu else 'cpu'}_time_total"
     table = told.key_averages().table(sort_by=by, row_limit=rows, max_name_column_width=70)
     return Kernels(len(launched), launches, busy, table)
 
