@@ -110,7 +110,8 @@ def _draw(cells: Sequence[Cell], ours: Picture, truth: Picture) -> Picture:
 def main() -> None:
     """Score every film, then print the tables and one line of JSON."""
     asked = _arguments()
-    scorer = Scorer(load_lpips(), load_lpips("vgg16") if asked.vgg else None, load_st_lpips())
+    vgg = load_lpips("vgg16") if asked.vgg else None
+    scorer = Scorer(load_lpips(), vgg, load_st_lpips() if asked.judge else None)
     timed = [Timed(entry) for entry in _entries(asked)]
     entries = [replace(maker.entry, maker=maker) for maker in timed]
     gallery = Gallery(entries[0].name, asked.show)
@@ -146,7 +147,8 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--rife", nargs="*", choices=rife.VERSIONS, default=list(rife.VERSIONS))
     parser.add_argument("--limit", type=int, help="only the first intervals of each film")
-    parser.add_argument("--vgg", action="store_true", help="LPIPS by VGG-16 too, which is slow")
+    parser.add_argument("--judge", action="store_true", help="ST-LPIPS too, which is slow")
+    parser.add_argument("--vgg", action="store_true", help="LPIPS by VGG-16 too, which is slower")
     parser.add_argument("--strips", help=f"folder for strips of the {WORST} frames that look worst")
     parser.add_argument(
         "--show",

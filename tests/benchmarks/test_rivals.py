@@ -29,7 +29,7 @@ def test_ours_and_the_old_way_are_scored_timed_and_shown(tmp_path: Path) -> None
     (tmp_path / "films").mkdir()
     film(tmp_path / "films" / "one.mkv", gliding(7))
     film(tmp_path / "films" / "two.mkv", gliding(5, seed=2))
-    command = [sys.executable, "-m", "benchmarks.rivals", tmp_path / "films", "--rife"]
+    command = [sys.executable, "-m", "benchmarks.rivals", tmp_path / "films", "--judge", "--rife"]
     command += ["--limit", "2", "--strips", tmp_path / "looks", "--show", "one:3"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.returncode == 0, done.stderr
