@@ -116,11 +116,25 @@ def test_a_film_from_a_pipe_is_the_same_film(tmp_path: Path, pix_fmt: str) -> No
     assert b"already done" in again.stderr
 
 
-def test_from_pipe_to_pipe(tmp_path: Path) -> None:
-    film = pattern(tmp_path / "in.mkv", 0.25, size="64x48", codec=("-c:v", "ffv1"))
+@pytest.mark.parametrize(("rate", "doubled"), [("24", b"F48:1 "), ("597/10", b"F597:5 ")])
+def test_from_pipe_to_pipe(tmp_path: Path, rate: str, doubled: bytes) -> None:
+    film = pattern(tmp_path / "in.nut", 0.25, size="64x48", rate=rate, codec=("-c:v", "ffv1"))
     done = piped(film, "-", "--fps", "2x", "-o", "-", "-q")
-    assert done.stdout.startswith(b"YUV4MPEG2 W64 H48 F48:1")
-    assert done.stdout.count(b"FRAME\n") == 12
+    assert done.stdout.startswith(b"YUV4MPEG2 W64 H48 " + doubled)
+    assert done.stdout.count(b"FRAME\n") == 2 * len(ffprobe(film, "packet=pts"))
+
+
+@pytest.mark.parametrize("rate", [b"597:5", b"37:10"])
+def test_a_pipe_keeps_a_rate_that_ffmpeg_would_guess_anew(tmp_path: Path, rate: bytes) -> None:
+    picture = b"FRAME\n" + bytes(32 * 32)
+    film = b"YUV4MPEG2 W32 H32 F%b Cmono\n" % rate + 40 * picture
+    output = tmp_path / "out.mkv"
+    words = [*FILMCLI, "upsample", "-", "--fps", "1x", "-c", "ffv1", "-o", str(output)]
+    done = subprocess.run(words, input=film, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    over, under = map(int, rate.split(b":"))
+    times = sorted(float(at) for at, *_ in ffprobe(output, "packet=pts_time"))
+    assert times == pytest.approx([k * under / over for k in range(40)], abs=0.0011)
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,7 @@ def test_a_rate_means_what_people_mean_by_it(text: str, value: Fraction, relativ
     [
         *("0", "0x", "0.000", "-1", "-2x", "nan", "inf", "sixty", "", "x", "1/0", "1/0.0"),
         *("1001", "1001x", "1e3", "60fps", "2xx", "60/", "/2", "٦٠", "9" * 5000),
+        *("59.12345678", "1/1001001"),  # finer than ffmpeg holds
     ],
 )
 def test_no_rate_is_a_usage_error_in_three_parts(text: str) -> None:
@@ -81,6 +82,9 @@ def test_a_multiple_is_of_the_source_and_cannot_exceed_the_limit() -> None:
     assert parse_rate("60").of(NTSC_FILM) == 60
     with pytest.raises(UsageError):
         parse_rate("10x").of(Fraction(120))
+    finer = parse_rate("1.23456789x").of(NTSC_FILM)
+    assert finer.denominator <= 1001 and abs(finer / NTSC_FILM - Fraction("1.23456789")) < 1e-4
+    assert parse_rate("0.000000001x").of(NTSC_FILM) > 0
 
 
 @patient

@@ -25,6 +25,8 @@ from filmcli.errors import InputError, UsageError
 MAX_RATE = 1000
 """Frames per second above which a target is a typing error."""
 
+_FINEST = 1_001_000
+"""No number in a rate may be larger: ffmpeg would take another rate without a word."""
 _NUMBER = r"[0-9]{1,12}(?:\.[0-9]{1,12})?"
 _RATE = re.compile(f"(?P<over>{_NUMBER})(?:/(?P<under>{_NUMBER}))?(?P<times>x?)")
 _TELEVISION = Fraction(1000, 1001)
@@ -44,7 +46,10 @@ class Rate(NamedTuple):
     relative: bool
 
     def of(self, source: Fraction) -> Fraction:
-        """Return target frames per second for a source of `source` fps; UsageError above 1000."""
+        """Return target frames per second for a source of `source` fps; UsageError above 1000.
+
+        A multiple is brought to a fraction that ffmpeg holds.
+        """
         rate = self.value * source if self.relative else self.value
         if rate > MAX_RATE:
             raise UsageError(
@@ -52,7 +57,9 @@ class Rate(NamedTuple):
                 f"{spell_rate(self.value)} times {spell_rate(source)} is above {MAX_RATE}",
                 "give a smaller --fps",
             )
-        return rate
+        if _is_held(rate):
+            return rate
+        return rate.limit_denominator(_FINEST // MAX_RATE) or Fraction(1, _FINEST)
 
 
 def parse_rate(text: str) -> Rate:
@@ -71,7 +78,13 @@ def parse_rate(text: str) -> Rate:
         return Rate(value, True)
     if "." in said["over"] and not said["under"]:
         value = _television_rate(value, digits=len(said["over"].partition(".")[2]))
+    if not _is_held(value):
+        raise _bad_rate(text, f"as a fraction it has a number above {_FINEST}")
     return Rate(value, False)
+
+
+def _is_held(rate: Fraction) -> bool:
+    return max(rate.numerator, rate.denominator) <= _FINEST
 
 
 def _bad_rate(text: str, why: str) -> UsageError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from filmcli.video.codecs import Encoding, default_encoding, output_pix_fmt
 from filmcli.video.decode import decode
 from filmcli.video.encode import SegmentWriter
 from filmcli.video.pixels import layout_of
-from filmcli.video.probe import probe
+from filmcli.video.probe import probe, read_ticks
 from filmcli.video.trial import check_encoding
 from tests.clips import ffprobe, noise, pattern, write_film
 
@@ -49,6 +50,29 @@ def coded(tmp_path: Path, info: VideoInfo, encoding: Encoding, count: int = 3) -
         for planes in noise(info.layout, info.width, info.height, count):
             writer.write(planes)
     return probe(path)
+
+
+def rates(count: int) -> list[Fraction]:
+    """Rates from 1/2 to 1000 of every kind: round, of television, of many digits, and any."""
+    drawn = random.Random(count)
+    kinds = (1, 2, 7, 10, 100, 1000, 1001)
+    found = [Fraction(1, 2), Fraction(597, 5), Fraction(997, 1000), Fraction(1999, 2)]
+    while len(found) < count:
+        under = drawn.choice([*kinds, drawn.randint(1, 1001)])
+        found.append(Fraction(drawn.randint(-(-under // 2), 1000 * under), under))
+    return found
+
+
+@pytest.mark.parametrize("count", [16, pytest.param(300, marks=pytest.mark.slow)])
+def test_any_rate_comes_out_exact(tmp_path: Path, count: int) -> None:
+    info, path = film_of(tmp_path, "gray", 16, 16), str(tmp_path / "segment.nut")
+    for rate in rates(count):
+        with SegmentWriter(path, info, Encoding("ffv1"), rate) as writer:
+            for planes in noise(info.layout, 16, 16, 4):
+                writer.write(planes)
+        made = probe(path)
+        times = [tick * made.time_base for tick in sorted(read_ticks(made))]
+        assert times == [k / rate for k in range(4)], rate
 
 
 def equal(left: Planes, right: Planes) -> bool:

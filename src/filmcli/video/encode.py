@@ -74,7 +74,7 @@ def _pipeline(info: VideoInfo, encoding: Encoding, pix_fmt: str, rate: Fraction)
         format="rawvideo",
         pix_fmt=layout.pix_fmt,
         video_size=(width, height),
-        framerate=f"{rate.numerator}/{rate.denominator}",
+        r=f"{rate.numerator}/{rate.denominator}",  # `framerate` would be snapped to common rates
     )
     color = coded_color(info, pix_fmt)
     if pix_fmt != layout.pix_fmt:

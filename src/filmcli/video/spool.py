@@ -126,7 +126,9 @@ def _first_bytes() -> bytes:
     if sys.stdin is None or sys.stdin.isatty():
         raise UsageError("Standard input is a terminal.", "- stands for a film piped in.", do)
     head = b""
-    while len(head) < len(_Y4M_MAGIC) and (more := os.read(sys.stdin.fileno(), _CHUNK_BYTES)):
+    while b"\n" not in head and head[:10] == _Y4M_MAGIC[: len(head)] and len(head) < _CHUNK_BYTES:
+        if not (more := os.read(sys.stdin.fileno(), _CHUNK_BYTES)):
+            break
         head += more
     if not head:
         raise InputError("Standard input is empty.", "No film came through the pipe.", do)
@@ -150,7 +152,10 @@ def _lay_down_header(head: bytes, film: str) -> bool:
 
 
 def _lay_down_stream(head: bytes, film: str) -> None:
-    source = ffmpeg.input("pipe:0", format="yuv4mpegpipe", **_SAFE)
+    told = re.search(rb"^[^\n]* F(\d+):(\d+)\b", head)
+    # Left alone, ffmpeg snaps slow and fast rates to common ones.
+    rate = {"r": f"{int(told[1])}/{int(told[2])}"} if told and int(told[1]) * int(told[2]) else {}
+    source = ffmpeg.input("pipe:0", format="yuv4mpegpipe", **rate, **_SAFE)
     args = _spooling(source, film)
     with Child(args, stdin=True, writes=film) as child:
         try:
