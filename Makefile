@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup system demo test test-all lint bench clean
+.PHONY: help setup system demo test test-all test-fake-cuda lint bench clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -39,6 +39,15 @@ test: setup ## run the tests (without the slow ones)
 test-all: setup ## run all tests
 	$(PYTEST)
 
+# A build with CUDA (5.5 GB) in an environment of its own: it needs no card.
+test-fake-cuda: .venv-cuda/done ## run the network on CUDA tensors without values, and without a card
+	PYTHONPATH=src .venv-cuda/bin/python -m pytest -q -p no:cacheprovider tests/network/test_fake_cuda.py
+
+.venv-cuda/done: pyproject.toml
+	$(PYTHON) -m venv .venv-cuda
+	.venv-cuda/bin/pip install --quiet --disable-pip-version-check torch==2.14.1 numpy safetensors pytest
+	touch $@
+
 lint: setup ## check style and types
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
@@ -48,4 +57,4 @@ bench: setup ## measure speed, memory and the cost around the network
 	$(RUN) -m benchmarks.run
 
 clean: ## remove what was built
-	rm -rf $(VENV) build demo .pytest_cache .mypy_cache .ruff_cache .hypothesis src/*.egg-info
+	rm -rf $(VENV) .venv-cuda build demo .pytest_cache .mypy_cache .ruff_cache .hypothesis src/*.egg-info

@@ -1,4 +1,4 @@
-"""The doorway, adaptation and a training step on a device that is not the CPU.
+"""The doorway and adaptation on a device that is not the CPU.
 
 The device is of our own making (`tests.apart`): a tensor that stayed in main memory is refused, as
 a GPU refuses it, and the pictures can be compared with the CPU's.
