@@ -52,7 +52,7 @@ def frame(layout: Layout) -> Tensor:
 
 @pytest.mark.parametrize(
     ("dtype", "layout"),
-    zip((torch.float32, torch.float16, torch.bfloat16), LAYOUTS, strict=True),
+    list(zip((torch.float32, torch.float16, torch.bfloat16), LAYOUTS, strict=True)),
     ids=str,
 )
 @pytest.mark.parametrize("name", CONFIGS)
