@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import os
 import shutil
 import tempfile
@@ -24,9 +25,13 @@ from numpy.typing import NDArray
 
 from filmcli.errors import InputError, RenderError
 from filmcli.frames import VideoInfo
+from filmcli.video.pixels import plan_pixels
 from filmcli.video.probe import read_packets
 from filmcli.video.process import Child, FileName, command
 from filmcli.video.source import source_args
+from filmcli.video.streams import EXPERIMENTAL, plan_streams
+
+_log = logging.getLogger(__name__)
 
 ENDINGS = (".mp4", ".m4v", ".mov", ".mkv")
 """Containers that hold the film and most sound."""
@@ -45,8 +50,6 @@ _EARLY_SECONDS = 0.001
 it calls 0.167 s must be there when the result shows 1/6 s."""
 _GAIN = 4
 """How much a difference is enlarged: 8 levels of 255 are seen, 2 are not."""
-# Sound that mp4 and mov hold as it is; anything else is made AAC there.
-_MP4_SOUND = frozenset(("aac", "mp3", "ac3", "eac3", "alac", "opus", "flac"))
 
 
 def compare(
@@ -150,8 +153,9 @@ def _workshop(output: str) -> Iterator[str]:
 
 def _run(film: Any, folder: str, progress: Callable[[int], None]) -> None:
     """Run ffmpeg inside `folder`, where an output's name needs no care."""
-    args = command(film, "-v", "error", "-progress", "pipe:1")
-    with Child(args, stdout=True, cwd=folder) as child:
+    args = command(film, "-v", "error", "-progress", "pipe:1", *EXPERIMENTAL)
+    advice = "Check that both films play to their ends."
+    with Child(args, stdout=True, cwd=folder, advice=advice) as child:
         for line in io.BufferedReader(cast(io.FileIO, child.stdout)):
             if line.startswith(b"frame="):
                 progress(int(line[6:]))
@@ -224,6 +228,9 @@ def _shown_size(info: VideoInfo) -> tuple[int, int]:
 
 def _fitted(stream: Any, info: VideoInfo, size: tuple[int, int]) -> Any:
     """The film at `size` with square pixels, its shape kept, black where it does not reach."""
+    # Filters that cut and pad round chroma that is shared by four columns wrongly.
+    for planar in plan_pixels(info.source_pix_fmt).steps[-1:]:
+        stream = stream.filter("format", planar)
     width, height = Fraction(info.width) * info.sample_aspect_ratio, Fraction(info.height)
     if _shown_size(info) != size:
         factor = min(size[0] / width, size[1] / height)
@@ -288,11 +295,12 @@ def _encoder(result: VideoInfo) -> dict[str, str | int]:
 
 
 def _sound(source: VideoInfo, output: str) -> tuple[list[Any], dict[str, str]]:
-    """The source's sound tracks, and how each is written."""
-    tracks = [stream for stream in source.streams if stream.kind == "audio"]
-    matroska = output.lower().endswith(".mkv")
-    codecs = {
-        f"c:a:{number}": "copy" if matroska or track.codec in _MP4_SOUND else "aac"
-        for number, track in enumerate(tracks)
-    }
-    return [_film(source, 16, track.index) for track in tracks], codecs
+    """The source's sound tracks that can be written, and how each is."""
+    carried = plan_streams(source, output).carried
+    tracks = [item for item in carried if item.stream.kind == "audio"]
+    codecs = {f"c:a:{number}": track.coder for number, track in enumerate(tracks)}
+    written = [track.stream for track in tracks]
+    for stream in source.streams:
+        if stream.kind == "audio" and stream not in written:
+            _log.warning("sound stream %d cannot be written, and is left out", stream.index)
+    return [_film(source, 16, track.stream.index) for track in tracks], codecs

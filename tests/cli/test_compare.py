@@ -287,3 +287,40 @@ def test_folders_and_patterns_of_pictures_are_films(
     assert stills.stdout.splitlines() == [f"{tmp_path}/b/b.compare-{n}.png" for n in (1, 2)]
     among = run([*words, "1", "-y", "-o", f"{tmp_path}/a/x.mp4"], tmp_path)
     assert among.code == 2 and "never replaced" in among.stderr
+
+
+def test_sound_that_nobody_can_decode_is_left_out_with_a_word(
+    tmp_path: Path, films: tuple[Path, Path]
+) -> None:
+    """As a telephone's spatial sound: a second track whose codec has a name of its own."""
+    source = tmp_path / "in.mov"
+    tracks = ["-map", "0", "-map", "0:a", "-c", "copy", "-c:a:1", "pcm_s16le"]
+    subprocess.run(["ffmpeg", "-v", "error", "-i", films[0], *tracks, source], check=True)
+    content = source.read_bytes()
+    assert content.count(b"sowt") == 1
+    source.write_bytes(content.replace(b"sowt", b"apac"))
+    for name in ("out.mp4", "out.mkv"):
+        done = run(["compare", "in.mov", str(films[1]), "-o", name], tmp_path)
+        assert done.code == 0, done.stderr
+        assert "warning: sound stream 2 cannot be written, and is left out" in done.stderr
+        assert tracks_of(tmp_path / name) == ["aac"]
+
+
+def tracks_of(path: Path) -> list[str]:
+    words = ["-select_streams", "a", "-show_entries", "stream=codec_name", "-of", "csv=p=0"]
+    told = subprocess.run(["ffprobe", "-v", "error", *words, path], capture_output=True, check=True)
+    return told.stdout.decode().split()
+
+
+@pytest.mark.parametrize("layout", ["side", "split", "diff"])
+def test_colour_that_four_columns_share_is_shown_at_odd_widths(tmp_path: Path, layout: str) -> None:
+    width, height = 65, 48
+    picture = bytes([90]) * (width * height) + bytes([128]) * (2 * 17 * 12)
+    raw = f"-f rawvideo -pix_fmt yuv410p -s {width}x{height} -r 24 -i - -c:v ffv1 in.mkv".split()
+    subprocess.run(["ffmpeg", "-v", "error", *raw], input=picture * 4, cwd=tmp_path, check=True)
+    words = ["--layout", layout, "-o", "out.mp4"]
+    done = run(["compare", "in.mkv", "in.mkv", *words], tmp_path)
+    assert done.code == 0, done.stderr
+    shown = luma(tmp_path / "out.mp4", 132 if layout == "side" else 66, height)
+    assert len(shown) == 4
+    assert abs(float(np.median(shown)) - (16 if layout == "diff" else 90)) <= 2

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from filmcli.cli import options
-from filmcli.cli.console import show_path
+from filmcli.cli.console import library_warnings, show_path
 from filmcli.errors import UsageError
 from filmcli.job import check_output, output_path
 from filmcli.video.sequence import check_apart, film_name, is_pattern
@@ -79,7 +79,11 @@ def compare(
             "use one of " + " ".join(comparison.ENDINGS),
         )
     rates = shown_rate(in_fps), _rate_of_result(result, fps)
-    with as_film(source, rates[0]) as left_film, as_film(result, rates[1]) as right_film:
+    with (
+        library_warnings(),
+        as_film(source, rates[0]) as left_film,
+        as_film(result, rates[1]) as right_film,
+    ):
         left_rate, right_rate = map(rate_of_stream, (source, result), rates)
         left = comparison.Shown(probe(left_film, left_rate), source)
         right = comparison.Shown(probe(right_film, right_rate), result)

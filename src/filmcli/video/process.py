@@ -33,6 +33,7 @@ PATIENCE_SECONDS = 600.0
 _SLICES = 20
 _LAST_WORDS = 12
 _PIPE_BYTES = 1 << 20
+_ADVICE = "Give the same command again: finished parts are kept."
 
 
 @lru_cache
@@ -80,8 +81,8 @@ class Child:
 
     `on_line` is called with every line of stderr, in the draining thread. `cwd` is the folder
     the program runs in. A child does not hang while the file that it `writes` changes, nor if it
-    `may_pause` because it waits for somebody else: a paused player. Raises MachineError if the
-    program cannot be started.
+    `may_pause` because it waits for somebody else: a paused player. `advice` says what to do if it
+    fails. Raises MachineError if the program cannot be started.
     """
 
     def __init__(
@@ -96,6 +97,7 @@ class Child:
         cwd: str | None = None,
         writes: str | None = None,
         may_pause: bool = False,
+        advice: str = _ADVICE,
     ) -> None:
         program = tool(args[0])
         try:
@@ -120,7 +122,7 @@ class Child:
             if pipe is not None:
                 _widen(pipe.fileno())
                 os.set_blocking(pipe.fileno(), False)
-        self._writes, self._may_pause = writes, may_pause
+        self._writes, self._may_pause, self._advice = writes, may_pause, advice
         self._tail: deque[str] = deque(maxlen=_LAST_WORDS)
         self._on_line, self._on_end = on_line, on_end
         self._drain = threading.Thread(target=self._drain_stderr, daemon=True)
@@ -151,7 +153,7 @@ class Child:
         except BrokenPipeError:
             what = "stopped in the middle of the work"
             self.finish(what)
-            raise _failure(f"{self.name} {what}.", self.last_words()) from None
+            raise self._failure(f"{what}.", self.last_words()) from None
 
     def read_into(self, buffer: memoryview) -> int:
         """Fill `buffer` from stdout; fewer bytes than its length only at the end."""
@@ -181,7 +183,7 @@ class Child:
                 raise RenderError(
                     f"{self.name} hangs.",
                     f"It has neither taken nor given anything for {PATIENCE_SECONDS:g} seconds.",
-                    "Give the same command again: finished parts are kept.",
+                    self._advice,
                 )
 
     def wait(self) -> int:
@@ -205,9 +207,18 @@ class Child:
         code = self.wait()
         if code < 0:
             killer = signal.Signals(-code).name
-            raise _failure(f"{self.name} {what}.", f"It was killed by {killer}.")
+            raise self._failure(f"{what}.", f"It was killed by {killer}.")
         if code > 0:
-            raise _failure(f"{self.name} {what} (exit code {code}).", self.last_words())
+            raise self._failure(f"{what} (exit code {code}).", self.last_words())
+
+    def _failure(self, what: str, why: str) -> FilmcliError | BrokenPipeError:
+        """The error if it failed: a full disk and a reader that left are no broken film."""
+        if os.strerror(errno.EPIPE) in why:
+            return BrokenPipeError(errno.EPIPE, why)
+        if os.strerror(errno.ENOSPC) in why:
+            do = "Free some space there, or name another folder, and give the same command again."
+            return MachineError(f"{self.name} {what}", "The disk is full.", do)
+        return RenderError(f"{self.name} {what}", why, self._advice)
 
     def last_words(self, lines: int = 4) -> str:
         """The last lines the program wrote to stderr, joined by "; "."""
@@ -254,16 +265,6 @@ def _stamp(path: str | None) -> tuple[int, int] | None:
             state = os.stat(path)
             return state.st_size, state.st_mtime_ns
     return None
-
-
-def _failure(what: str, why: str) -> FilmcliError | BrokenPipeError:
-    """The error for a child that failed: a full disk and a reader that left are no broken film."""
-    if os.strerror(errno.EPIPE) in why:
-        return BrokenPipeError(errno.EPIPE, why)
-    if os.strerror(errno.ENOSPC) in why:
-        do = "Free some space there, or name another folder, and give the same command again."
-        return MachineError(what, "The disk is full.", do)
-    return RenderError(what, why, "Give the same command again: finished parts are kept.")
 
 
 def _widen(descriptor: int) -> None:
