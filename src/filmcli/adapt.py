@@ -68,7 +68,7 @@ def adapt_film(
     _check_output(output)
     weights = load(settings.weights)
     with as_film(path, in_fps) as film:
-        info = probe(film, rate_of_stream(path, in_fps))
+        info = probe(film, rate_of_stream(path, in_fps), settings.video)
         scenes, kept, skipped = _adapt(path, info, output, weights, settings, report)
     return Result(path, output, scenes, kept, time.monotonic() - started, skipped)
 

@@ -162,6 +162,14 @@ class StreamInfo:
     is_default: bool = False
 
 
+class Programme(NamedTuple):
+    """One of the programmes of an MPEG-TS, and the indexes of its streams."""
+
+    number: int
+    name: str | None
+    streams: tuple[int, ...]
+
+
 @dataclass(frozen=True)
 class VideoInfo:
     """What a file says of its film, after rotation: `width` x `height` is the upright picture.
@@ -175,7 +183,8 @@ class VideoInfo:
     the clock of each stream was set anew: all times but `time_base`'s ticks are those after that.
     Where there is a `span`, nothing else of the film is shown. A raw stream, whose pictures have no
     times, is `counted` by ffmpeg at so many a second; they are shown at `rate`. `time_code` is
-    that of the first picture.
+    that of the first picture. `streams` are those that belong to the film, also where the file
+    holds several `programmes`.
     """
 
     path: str
@@ -195,6 +204,7 @@ class VideoInfo:
     interlaced: bool
     hdr_side_data: tuple[tuple[str, str], ...] = ()
     streams: tuple[StreamInfo, ...] = ()
+    programmes: tuple[Programme, ...] = ()
     tags: tuple[tuple[str, str], ...] = ()
     time_code: str | None = None
     chapters: int = 0

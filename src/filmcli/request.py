@@ -166,7 +166,7 @@ def check_writing(
 
 def _film(path: str, source: str, rate: Rate, settings: Settings) -> tuple[VideoInfo, Encoding]:
     """The film at `path`, with what is asked of it, and how it will be coded."""
-    info = probe(path, rate_of_stream(source, shown_rate(settings.in_fps)))
+    info = probe(path, rate_of_stream(source, shown_rate(settings.in_fps)), settings.video)
     info = replace(_both_fields(info, rate, settings), span=_span_read(settings))
     # Pictures are cut out of segments that lose nothing.
     stills = settings.output is not None and is_stills(settings.output)
@@ -275,7 +275,7 @@ def _settings_of_key(
     settings: Settings, info: VideoInfo, encoding: Encoding, weights: Weights
 ) -> dict[str, str]:
     """Everything that changes the pictures or the sound, and nothing that does not."""
-    asked = ("fps", "slow", "start", "end", "dedupe", "deinterlace", "audio")
+    asked = ("fps", "slow", "start", "end", "dedupe", "deinterlace", "audio", "video")
     adaptation = recipe_of(weights, settings.steps).spelled() if settings.steps else ""
     return {
         "version": __version__,

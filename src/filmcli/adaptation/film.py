@@ -36,7 +36,7 @@ class FilmSettings:
 
     `cuts` is "auto", "off", a threshold in (0, 1] or a file of cuts. `dedupe` counts a run of
     equal pictures as one. `steps` says how far the network is adapted to every scene, 0 that it
-    is not.
+    is not. `video` chooses one of several films in a file, by its stream or its programme.
     """
 
     steps: int = 1
@@ -45,6 +45,7 @@ class FilmSettings:
     dedupe: bool = False
     deinterlace: bool = True
     device: str = "auto"
+    video: int | None = None
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ _HEAD = "scene   frames   held-out, dB       seconds"
 @options.dedupe
 @options.deinterlace
 @options.in_fps
+@options.video
 @options.device
 @options.as_json
 def adapt(inputs: tuple[str, ...], in_fps: str | None, as_json: bool, **asked: Any) -> int:

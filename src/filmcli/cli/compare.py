@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     help="N pictures (PNG), spread over B, instead of a film.",
 )
 @options.in_fps
+@options.video
 @click.option("-r", "--fps", metavar="RATE", help="Pictures a second of B, as --in-fps of A.")
 @click.option("-y", "--overwrite", is_flag=True, help="Replace existing outputs.")
 def compare(
@@ -53,6 +54,7 @@ def compare(
     slow: float,
     stills: int | None,
     in_fps: str | None,
+    video: int | None,
     fps: str | None,
     overwrite: bool,
 ) -> None:
@@ -85,7 +87,7 @@ def compare(
         as_film(result, rates[1]) as right_film,
     ):
         left_rate, right_rate = map(rate_of_stream, (source, result), rates)
-        left = comparison.Shown(probe(left_film, left_rate), source)
+        left = comparison.Shown(probe(left_film, left_rate, video), source)
         right = comparison.Shown(probe(right_film, right_rate), result)
         if stills:
             names = comparison.still_names(left, right, output, stills)

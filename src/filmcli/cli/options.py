@@ -41,6 +41,10 @@ in_fps = click.option(
     "--in-fps", metavar="RATE",
     help="Pictures a second of pictures in files of their own [default: 24] and of raw streams.",
 )  # fmt: skip
+video = click.option(
+    "--video", type=click.IntRange(0), metavar="N",
+    help="Of several films in a file this one: its stream, or its programme (MPEG-TS).",
+)  # fmt: skip
 device = click.option(
     "-d", "--device", default="auto", show_default=True, help="auto, cuda, cuda:1, mps, cpu."
 )

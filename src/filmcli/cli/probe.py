@@ -33,9 +33,15 @@ _SAMPLE = 240  # pictures that are decoded to tell the rate if the scenes are no
     help="How scenes are found. A number in 0..1: lower finds more.",
 )
 @options.in_fps
+@options.video
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a film.")
 def probe(
-    inputs: tuple[str, ...], scenes: bool, cuts: str, in_fps: str | None, as_json: bool
+    inputs: tuple[str, ...],
+    scenes: bool,
+    cuts: str,
+    in_fps: str | None,
+    video: int | None,
+    as_json: bool,
 ) -> int:
     """Show rate, size, colour, streams and scenes of films.
 
@@ -54,7 +60,7 @@ def probe(
             try:
                 rate = shown_rate(in_fps)
                 with as_film(path, rate) as film:
-                    info = read_header(film, rate_of_stream(path, rate))
+                    info = read_header(film, rate_of_stream(path, rate), video)
                     found = _examine(info, cuts if scenes else None)
             except FilmcliError as failure:
                 code = failure.exit_code if len(paths) == 1 else 1
@@ -146,6 +152,7 @@ def _facts(found: _Found) -> dict[str, Any]:
         "frames": found.frames,
         "repeats": found.repeats,
         "duration": None if found.duration is None else round(float(found.duration), 6),
+        "programmes": [programme._asdict() for programme in info.programmes],
         "streams": [vars(stream) for stream in info.streams],
         "notices": list(info.notices),
     }
@@ -190,8 +197,14 @@ def _rows(found: _Found) -> Iterator[tuple[str, str]]:
         yield "repeats", _repeats_words(found)
     yield "picture", _picture_words(info)
     yield "colour", _color_words(info)
+    several = sum(stream.kind == "video" for stream in info.streams) > 1
     for stream in info.streams:
-        yield stream.kind, _stream_words(stream, is_film=stream.index == info.stream.index)
+        words = _stream_words(stream, is_film=stream.index == info.stream.index)
+        yield stream.kind, f"{stream.index}: {words}" if several else words
+    for programme in info.programmes:
+        indexes = ", ".join(map(str, programme.streams))
+        name = f" ({programme.name})" if programme.name else ""
+        yield "programme", printable(f"{programme.number}{name}: streams {indexes}")
     yield from (("notice", printable(notice)) for notice in info.notices)
     for number, scene in enumerate(_scenes(found) if found.firsts else (), 1):
         yield (

@@ -24,6 +24,7 @@ from filmcli.timing import parse_clock
 @click.option("--start", metavar="TIME", help="Begin here: seconds or [h:]m:s.")
 @click.option("--end", metavar="TIME", help="End before this.")
 @options.in_fps
+@options.video
 @click.option(
     "-o", "--output", type=click.Path(), help="A file, a folder/, or - for standard output."
 )

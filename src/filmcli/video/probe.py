@@ -7,11 +7,13 @@ import re
 import stat
 from array import array
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any, Literal, cast
 
 from filmcli.errors import InputError
 from filmcli.frames import Color, StreamInfo, VideoInfo
+from filmcli.video.choice import choose_film, read_programmes
 from filmcli.video.clock import Pieces, read_pieces
 from filmcli.video.counted import counted
 from filmcli.video.fields import find_fields
@@ -26,15 +28,18 @@ _UNKNOWN = ("unknown", "unspecified", "reserved", "N/A", None)
 _Kind = Literal["video", "audio", "subtitle", "data", "attachment"]
 
 
-def probe(path: str, in_fps: Fraction | None = None) -> VideoInfo:
+def probe(path: str, in_fps: Fraction | None = None, video: int | None = None) -> VideoInfo:
     """Facts of the film at `path`; InputError if there is none, in well under a second.
 
     `in_fps` is how many pictures a second a raw stream shows; UsageError for any other film.
+    `video` chooses a film by the index of its stream or the number of its programme.
     """
     _check_file(path)
-    report = read_report(path, "-show_format", "-show_streams", "-show_chapters")
-    streams = tuple(_stream(raw) for raw in report.get("streams", ()))
-    stream = _choose_video(path, streams)
+    wanted = ("-show_format", "-show_streams", "-show_chapters", "-show_programs")
+    report = read_report(path, *wanted)
+    programmes = read_programmes(report)
+    all_streams = tuple(_stream(raw) for raw in report.get("streams", ()))
+    stream, streams, notices = choose_film(path, all_streams, programmes, video)
     raw = report["streams"][stream.index]
     _check_size(path, raw)
     frames = _first_frames(path, stream.index)
@@ -43,6 +48,7 @@ def probe(path: str, in_fps: Fraction | None = None) -> VideoInfo:
     _check_size(path, frames[0])
     pieces = read_pieces(path, report, stream.index)
     info = _describe(path, report, stream, raw, frames, streams, pieces)
+    info = replace(info, programmes=programmes, notices=(*info.notices, *notices))
     return counted(info, raw, in_fps)
 
 
@@ -161,14 +167,6 @@ def _stream(raw: Mapping[str, Any]) -> StreamInfo:
         is_attached_picture=bool(flags.get("attached_pic") or flags.get("timed_thumbnails")),
         is_default=bool(flags.get("default")),
     )
-
-
-def _choose_video(path: str, streams: Sequence[StreamInfo]) -> StreamInfo:
-    films = [s for s in streams if s.kind == "video" and not s.is_attached_picture]
-    if not films:
-        kinds = ", ".join(sorted({s.kind for s in streams})) or "nothing"
-        raise no_film(path, f"It holds no video stream (it holds: {kinds}).")
-    return next((s for s in films if s.is_default), films[0])
 
 
 def _first_frames(path: str, index: int) -> list[dict[str, Any]]:

@@ -50,7 +50,9 @@ def check_encoding(info: VideoInfo, encoding: Encoding, rate: Fraction, output: 
             f"The encoder {encoding.encoder} takes {' '.join(known)}.",
             "Choose one of these, or leave it out.",
         )
-    alike = replace(info, path="", streams=(), tags=(), notices=(), duration=None, span=None)
+    alike = replace(
+        info, path="", streams=(), programmes=(), tags=(), notices=(), duration=None, span=None
+    )
     _try_out(alike, encoding, rate, os.path.splitext(output)[1].lower())
 
 
