@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import cv2
 import numpy as np
 import pytest
 
-from filmcli.duplicates import find_repeats
+from filmcli.duplicates import even_repeats, find_repeats
 from filmcli.firstpass import distinct_frames, first_pass
 from filmcli.frames import Layout, Planes
 from filmcli.video.decode import decode
@@ -114,6 +115,73 @@ def test_the_film_without_repeats_keeps_first_times_cuts_and_length(tmp_path: Pa
     assert [frame.time for frame in distinct_frames(info, found)] == [
         frame.time for k, frame in enumerate(decode(info)) if k in kept
     ]
+
+
+def shown_in(slow: Fraction, fast: Fraction, count: int, late: Fraction) -> list[Fraction]:
+    """When pictures of a `slow` film begin to be shown by a `fast` one that begins `late` in it."""
+    first = (slow * late / fast).__ceil__()
+    return [((k / slow - late / fast) * fast).__ceil__() / fast for k in range(first, count)]
+
+
+@pytest.mark.parametrize("late", [Fraction(0), Fraction(1, 3), Fraction(3, 2)])
+@pytest.mark.parametrize(
+    ("slow", "fast"),
+    [
+        (24, 60),
+        (Fraction(24000, 1001), Fraction(60000, 1001)),
+        (24, 30),
+        (25, 60),
+        (24, 50),
+        (24, 25),
+        (Fraction(24000, 1001), 60),
+    ],
+)
+def test_a_rate_in_a_higher_one_is_even_again(
+    slow: Fraction | int, fast: Fraction | int, late: Fraction
+) -> None:
+    times = shown_in(Fraction(slow), Fraction(fast), 400, late)
+    even = even_repeats(times, Fraction(fast))
+    assert even == [times[0] + Fraction(k) / slow for k in range(len(times))]
+    assert max(abs(a - b) for a, b in zip(times, even, strict=True)) < 1 / Fraction(fast)
+
+
+@pytest.mark.parametrize(
+    "marks",
+    [
+        [0, 2, 4, 6, 9, 11, 12, 15, 17, 20, 24, 26, 28, 31, 32],  # drawings held at will
+        list(range(0, 60, 2)),
+        [*range(12), 13, *range(14, 30)],  # one picture lost
+        [0, 2, 5, 7, 10],
+    ],
+)
+def test_what_is_held_at_will_stays_where_it_is(marks: list[int]) -> None:
+    times = [Fraction(mark, 24) for mark in marks]
+    assert even_repeats(times, Fraction(24)) == times
+
+
+def test_film_between_video_is_evened_alone() -> None:
+    film = [time + 1 for time in shown_in(Fraction(24), Fraction(60), 24, Fraction(0))]
+    times = [
+        *(Fraction(k, 60) for k in range(60)),
+        *film,
+        *(2 + Fraction(k, 60) for k in range(60)),
+    ]
+    even = even_repeats(times, Fraction(60))
+    assert even[:57] == times[:57] and even[-57:] == times[-57:]
+    steps = [b - a for a, b in pairwise(even[62:82])]
+    assert steps == [Fraction(1, 24)] * len(steps)
+    assert all(b > a for a, b in pairwise(even))
+
+
+def test_cinema_film_in_60_moves_evenly(tmp_path: Path) -> None:
+    film = held([3, 2] * 5)
+    write_film(tmp_path / "in.mkv", film, GRAY, 60)
+    smooth, plan = upsample(tmp_path, "--fps", "60", "--dedupe")
+    assert plan["repeats"] == 14 and len(smooth) == 25
+    assert any("pictures get even times, 8.3 ms off at most" in n for n in plan["notices"])
+    # The ball goes 6 px in 2.5 outputs.
+    places = [ball(picture) for picture in smooth[:23]]
+    assert places == pytest.approx([20 + 2.4 * k for k in range(23)], abs=0.9)
 
 
 def filmcli(*args: str | Path, cwd: Path) -> subprocess.CompletedProcess[bytes]:

@@ -13,6 +13,7 @@ from fractions import Fraction
 import cv2
 
 from filmcli.frames import Planes
+from filmcli.timing import COMMON_RATES
 
 LONGEST_SECONDS = Fraction(1, 4)
 """From the first of a run to the next different picture; what is held longer is a still."""
@@ -44,6 +45,58 @@ def find_repeats(
             repeats.extend(range(first + 1, index))
         first, begun = index, planes
     return repeats
+
+
+_LEAST_OF_A_KIND = 3
+"""Of longer steps and of shorter ones: fewer in turn may be by chance."""
+
+
+def even_repeats(times: Sequence[Fraction], rate: Fraction) -> list[Fraction]:
+    """Rising `times` of distinct pictures, evened where their repeats are a rate's in a higher one.
+
+    24 pictures a second in a film of `rate` 60 are shown for two and three frames by turns, in one
+    of 30 every fourth for two. Where one common rate explains the times of a stretch, each within
+    the frame that it is shown from, its pictures stand at that rate from the first of them on, less
+    than a frame from where they were. Drawings that were held at will, and times that are not whole
+    frames, stay.
+    """
+    places = [(time - times[0]) * rate for time in times]
+    even = list(times)
+    if any(place.denominator != 1 for place in places):
+        return even
+    marks = [place.numerator for place in places]
+    cadences = [rate / slower for slower in COMMON_RATES]
+    cadences = [cadence for cadence in cadences if cadence > 1 and cadence.denominator > 1]
+    first = 0
+    while first < len(marks) - 2 * _LEAST_OF_A_KIND:
+        runs = [(*_run(marks, first, cadence), cadence) for cadence in cadences]
+        length, _, cadence = max(runs, default=(0, Fraction(0), Fraction(1)))
+        for index in range(1, length):
+            even[first + index] = times[first] + index * cadence / rate
+        first += max(1, length)
+    return even
+
+
+def _run(marks: Sequence[int], first: int, cadence: Fraction) -> tuple[int, Fraction]:
+    """How many of `marks` from `first` on are whole numbers of one even grid, and how well.
+
+    The second is minus the spread of what they were rounded by, below a whole; 0 marks where they
+    are too few to tell.
+    """
+    low = high = 0
+    longer = shorter = 0
+    for at in range(first + 1, len(marks)):
+        off = (marks[at] - marks[first]) * cadence.denominator - (at - first) * cadence.numerator
+        if max(high, off) - min(low, off) >= cadence.denominator:
+            break
+        low, high = min(low, off), max(high, off)
+        if marks[at] - marks[at - 1] > cadence:
+            longer += 1
+        else:
+            shorter += 1
+    if min(longer, shorter) < _LEAST_OF_A_KIND:
+        return 0, Fraction(0)
+    return 1 + longer + shorter, Fraction(low - high, cadence.denominator)
 
 
 def _is_repeat(left: Planes, right: Planes, depth: int) -> bool:

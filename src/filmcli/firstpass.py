@@ -14,7 +14,7 @@ from fractions import Fraction
 from itertools import islice
 from typing import Any
 
-from filmcli.duplicates import find_repeats
+from filmcli.duplicates import even_repeats, find_repeats
 from filmcli.frames import Frame, Shape, VideoInfo
 from filmcli.pulldown import even_pulldown
 from filmcli.scenes import survey
@@ -74,11 +74,18 @@ class FirstPass:
         return info
 
     def distinct(self) -> FirstPass:
-        """Return the film without its repeats: each lengthens the showing of the one before."""
+        """Return the film without its repeats: each lengthens the showing of the one before.
+
+        What is left gets its even times back where the repeats stood for a higher rate.
+        """
+        if not self.repeats:
+            return self
         kept = sorted(set(range(len(self.times))).difference(self.repeats))
+        times = even_repeats([self.times[index] for index in kept], self.rate)
         return replace(
             self,
-            times=[self.times[index] for index in kept],
+            times=times,
+            last_duration=self.times[-1] + self.last_duration - times[-1],
             cuts=[bisect_left(kept, cut) for cut in self.cuts],
             motion=[self.motion[index] for index in kept],
             repeats=(),

@@ -74,7 +74,7 @@ def make_plan(request: Request, progress: Callable[[int], None]) -> Plan:
     lost = [
         f"{what} cannot be carried over" for what in lost_beside(found.beside, request.encoding)
     ]
-    notices = [*info.notices, *_notices(request), *lost, *_findings(found)]
+    notices = [*info.notices, *_notices(request), *lost, *_findings(found, film)]
     return Plan(
         source=request.source,
         output=request.output,
@@ -137,7 +137,13 @@ def _look_up(request: Request) -> FirstPass | None:
     return read_spelled(told) if told else None
 
 
-def _findings(found: FirstPass) -> Iterator[str]:
+def _findings(found: FirstPass, film: FirstPass) -> Iterator[str]:
+    repeats = set(found.repeats)
+    kept = (time for index, time in enumerate(found.times) if index not in repeats)
+    moved = max(abs(new - old) for new, old in zip(film.times, kept, strict=True))
+    if moved:
+        off = f"{1000 * float(moved):.1f} ms off at most"
+        yield f"its repeats made a higher rate of a lower: pictures get even times, {off}"
     if found.evened:
         yield "film flagged for 3:2 pulldown: its pictures get even times, 8.4 ms off at most"
     sizes = [f"{width}x{height} ({count})" for width, height, _, count in found.shapes]

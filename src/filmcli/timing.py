@@ -30,7 +30,7 @@ _FINEST = 1_001_000
 _NUMBER = r"[0-9]{1,12}(?:\.[0-9]{1,12})?"
 _RATE = re.compile(f"(?P<over>{_NUMBER})(?:/(?P<under>{_NUMBER}))?(?P<times>x?)")
 _TELEVISION = Fraction(1000, 1001)
-_COMMON_RATES = (
+COMMON_RATES = (
     *(Fraction(n) * _TELEVISION for n in (24, 30, 60, 48, 120, 15, 12)),
     *(Fraction(n) for n in (24, 25, 30, 50, 60, 48, 120, 100, 15, 12, 10, 144, 240, 8, 5, 90, 72)),
     Fraction(25, 2),
@@ -149,9 +149,9 @@ class _Fit(NamedTuple):
 def _plain_rates(nominal: Fraction | None) -> list[Fraction]:
     """The common rates, led by the one that `nominal` means (to 1e-5: 2997/125 is 24000/1001)."""
     if not nominal:
-        return list(_COMMON_RATES)
-    meant = [rate for rate in _COMMON_RATES if abs(rate / nominal - 1) < Fraction(1, 100_000)]
-    return [*meant, nominal, *_COMMON_RATES]
+        return list(COMMON_RATES)
+    meant = [rate for rate in COMMON_RATES if abs(rate / nominal - 1) < Fraction(1, 100_000)]
+    return [*meant, nominal, *COMMON_RATES]
 
 
 def _odd_rates(average: Fraction) -> list[Fraction]:
