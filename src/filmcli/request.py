@@ -20,7 +20,14 @@ from filmcli.network.interpolator import Interpolator
 from filmcli.network.machine import choose_device, choose_precision
 from filmcli.network.weights import Weights, load
 from filmcli.timing import Rate, parse_rate, spell_rate
-from filmcli.video.codecs import RAW, Encoding, alpha_kept, default_encoding, encoder_help
+from filmcli.video.codecs import (
+    RAW,
+    Encoding,
+    alpha_kept,
+    default_encoding,
+    encoder_help,
+    fitted,
+)
 from filmcli.video.mux import read_tag
 from filmcli.video.probe import probe
 from filmcli.video.process import ffmpeg_version
@@ -268,7 +275,8 @@ def _encoding(info: VideoInfo, settings: Settings) -> Encoding:
     words = ("codec", "crf", "preset", "pix_fmt", "ffmpeg_args")
     given = {word: getattr(settings, word) for word in words}
     default = Encoding(RAW) if settings.output == "-" else default_encoding(info)
-    return replace(default, **{word: v for word, v in given.items() if v not in (None, ())})
+    asked = replace(default, **{word: v for word, v in given.items() if v not in (None, ())})
+    return fitted(asked, info)
 
 
 def _settings_of_key(

@@ -16,11 +16,12 @@ import pytest
 
 from filmcli.errors import MachineError, RenderError, UsageError
 from filmcli.frames import Color, Layout, Planes, VideoInfo
-from filmcli.video.codecs import Encoding, default_encoding, output_pix_fmt
+from filmcli.video.codecs import Encoding, default_encoding, fitted, output_pix_fmt
 from filmcli.video.decode import decode
-from filmcli.video.encode import SegmentWriter
+from filmcli.video.encode import SegmentWriter, _quality
 from filmcli.video.pixels import layout_of
 from filmcli.video.probe import probe, read_ticks
+from filmcli.video.process import ask
 from filmcli.video.trial import check_encoding
 from tests.clips import ffprobe, noise, pattern, write_film
 
@@ -192,6 +193,49 @@ def test_odd_sizes_are_padded_by_repeating_the_edge(tmp_path: Path, name: str) -
         assert (frame.planes[0] == np.pad(source, ((0, 1), (0, 1)), "edge")).all()
 
 
+@pytest.mark.parametrize(
+    ("source", "encoder", "coded_as"),
+    [
+        ("yuv420p", "h264_nvenc", "yuv420p"),
+        ("yuv420p10le", "hevc_nvenc", "p010le"),
+        ("yuv444p10le", "hevc_nvenc", "yuv444p16le"),
+        ("gray", "h264_nvenc", "yuv420p"),
+    ],
+)
+def test_nvenc_by_its_one_name(tmp_path: Path, source: str, encoder: str, coded_as: str) -> None:
+    info = film_of(tmp_path, source)
+    encoding = fitted(Encoding("nvenc"), info)
+    assert encoding.encoder == encoder
+    if encoder not in ask(["ffmpeg", "-hide_banner", "-encoders"]).stdout.decode():
+        pytest.skip("this ffmpeg is built without NVENC")
+    assert output_pix_fmt(info, encoding)[0] == coded_as
+
+
+def test_nvencs_h264_takes_deep_films_in_8_bits(tmp_path: Path) -> None:
+    info, encoding = film_of(tmp_path, "yuv420p10le"), Encoding("h264_nvenc")
+    if "h264_nvenc" not in ask(["ffmpeg", "-hide_banner", "-encoders"]).stdout.decode():
+        pytest.skip("this ffmpeg is built without NVENC")
+    pix_fmt, notice = output_pix_fmt(info, encoding)
+    assert pix_fmt == "yuv420p"
+    assert notice == "yuv420p10le is coded as yuv420p (10 bits become 8)"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "expected"),
+    [
+        (Encoding("nvenc"), {"rc": "vbr", "b:v": 0, "cq": 18, "preset": "p5"}),
+        (Encoding("nvenc", 23, "p7"), {"rc": "vbr", "b:v": 0, "cq": 23, "preset": "p7"}),
+        (Encoding("av1_nvenc"), {"rc": "vbr", "b:v": 0, "cq": 22, "preset": "p5"}),
+        (Encoding("nvenc", ffmpeg_args=("-b:v", "8M")), {"preset": "p5"}),
+        (Encoding("x264", ffmpeg_args=("-qp", "0")), {"preset": "medium"}),
+    ],
+)
+def test_quality_in_the_encoders_words(
+    tmp_path: Path, encoding: Encoding, expected: dict[str, str | int]
+) -> None:
+    assert _quality(encoding, film_of(tmp_path, "yuv420p"), "yuv420p") == expected
+
+
 def test_the_encoders_own_words_are_passed_on(tmp_path: Path) -> None:
     info = probe(pattern(tmp_path / "in.mp4", 0.2))
     made = coded(tmp_path, info, Encoding("x264", 30, "ultrafast", "yuv422p", ("-g", "1")))
@@ -216,6 +260,7 @@ def test_a_good_encoding_passes_the_check(tmp_path: Path) -> None:
         (Encoding("x264", ffmpeg_args=("-no_such_option", "1")), "out.mp4", MachineError),
         (Encoding("prores", crf=20), "out.mov", UsageError),
         (Encoding("x265", crf=52), "out.mov", UsageError),
+        (Encoding("h264_nvenc", crf=0), "out.mp4", UsageError),
         (Encoding("x264"), "out.webm", UsageError),
     ],
 )

@@ -32,7 +32,7 @@ from filmcli.timing import parse_clock
 @options.cuts
 @options.dedupe
 @options.steps(default=0)
-@click.option("-c", "--codec", help="x264, x265, av1, prores, ffv1, or any ffmpeg encoder.")
+@click.option("-c", "--codec", help="x264, x265, av1, prores, ffv1, nvenc, any ffmpeg encoder.")
 @click.option("--crf", type=float, help="Quality of the encoder, lower is better.  [default: 18]")
 @click.option("--preset", help="Speed of the encoder.  [default: medium]")
 @click.option("--pix-fmt", help="Pixel format.  [default: as the source]")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from filmcli.errors import MachineError
@@ -14,13 +14,22 @@ from filmcli.video.process import ask
 RAW = "y4m"
 """The codec of a film that is not coded, as pipes carry it."""
 
+NVENC = "nvenc"
+"""The codec that NVIDIA's engine codes best: H.264, or HEVC where that would spoil the film."""
+
 _ENCODERS = {
     "x264": "libx264",
     "x265": "libx265",
     "av1": "libsvtav1",
     "prores": "prores_ks",
     "ffv1": "ffv1",
+    NVENC: "h264_nvenc",
     RAW: "rawvideo",
+}
+_SEMI_PLANAR = {
+    "nv12": Layout("nv12", "yuv", 8, 1, 1),
+    "p010le": Layout("p010le", "yuv", 10, 1, 1),
+    "p016le": Layout("p016le", "yuv", 16, 1, 1),
 }
 _PACKED_RGB = ("rgb24", "bgr24", "bgr0", "rgb0", "0rgb", "0bgr")
 _PACKED_RGBA = ("bgra", "argb", "abgr")
@@ -34,7 +43,7 @@ _RAW_FORMATS = "gray yuv420p yuv422p yuv444p gray10le gray12le gray16le " + " ".
 
 @dataclass(frozen=True)
 class Encoding:
-    """How the film is coded: `codec` is x264, x265, av1, prores, ffv1, y4m or an ffmpeg encoder.
+    """How the film is coded: `codec` is x264, x265, av1, prores, ffv1, nvenc, y4m or ffmpeg's own.
 
     None leaves the choice to filmcli: quality by encoder, pixel format as the source's.
     `ffmpeg_args` are further output options of ffmpeg, word by word.
@@ -54,7 +63,17 @@ class Encoding:
 
 def default_encoding(info: VideoInfo) -> Encoding:
     """x264, which plays everywhere; x265 for what x264 in 8 bits would spoil (depth, HDR)."""
-    return Encoding("x265" if info.layout.depth > 8 or info.color.is_hdr else "x264")
+    return Encoding("x265" if _is_deep(info) else "x264")
+
+
+def fitted(encoding: Encoding, info: VideoInfo) -> Encoding:
+    """`encoding`, with NVENC's HEVC in place of its H.264 where the film is deeper than that."""
+    deep = encoding.codec == NVENC and _is_deep(info)
+    return replace(encoding, codec="hevc_nvenc") if deep else encoding
+
+
+def _is_deep(info: VideoInfo) -> bool:
+    return info.layout.depth > 8 or info.color.is_hdr
 
 
 def alpha_kept(info: VideoInfo, encoding: Encoding) -> VideoInfo:
@@ -122,6 +141,8 @@ def _loss(layout: Layout, name: str) -> list[str]:
 
 def coded_layout(name: str) -> Layout | None:
     """The layout of a format that an encoder takes; packed RGB holds what planar RGB does."""
+    if name in _SEMI_PLANAR:
+        return _SEMI_PLANAR[name]
     if name in (*_PACKED_RGB, *_PACKED_RGBA):
         return Layout(name, "rgb", alpha=name in _PACKED_RGBA)
     if re.fullmatch(r"(rgb48|bgr48|rgba64|bgra64)[bl]e", name):
@@ -147,7 +168,10 @@ def pix_fmts(encoding: Encoding) -> tuple[str, ...]:
     if encoding.codec == RAW:
         return tuple(_RAW_FORMATS.split())
     match = re.search(r"Supported pixel formats: (.*)", encoder_help(encoding.encoder))
-    return tuple(match[1].split()) if match else ()
+    names = match[1].split() if match else []
+    if encoding.encoder == "h264_nvenc":  # names deeper ones too, and refuses them
+        names = [name for name in names if not re.search(r"16|10", name)]
+    return tuple(names)
 
 
 def coded_size(info: VideoInfo, encoding: Encoding, pix_fmt: str) -> tuple[int, int]:

@@ -21,15 +21,20 @@ from filmcli.video.codecs import RAW, Encoding, coded_layout, coded_size, output
 from filmcli.video.pixels import EXACT_FLAGS, coded_color, color_words, rgb_words
 from filmcli.video.process import Child, FileName, command
 
+# NVENC's scale is x264's, 0 to 51, but AV1's is wider; a bit rate of 0 leaves all to the quality.
+_NVENC: dict[str, str | int] = {"rc": "vbr", "b:v": 0, "cq": 18, "preset": "p5"}
 # Quality that keeps the source's look: 18 is where x264 is held to be transparent.
 _DEFAULTS: dict[str, dict[str, str | int]] = {
     "libx264": {"crf": 18, "preset": "medium"},
     "libx265": {"crf": 18, "preset": "medium"},
     "libsvtav1": {"crf": 22, "preset": 6},
+    "h264_nvenc": _NVENC,
+    "hevc_nvenc": _NVENC,
+    "av1_nvenc": {**_NVENC, "cq": 22},
     "prores_ks": {"vendor": "apl0"},
     "ffv1": {"level": 3, "g": 1, "slicecrc": 1},
 }
-# A quality asked for in ffmpeg's own words takes the place of the default -crf.
+# A quality asked for in ffmpeg's own words takes the place of the default one.
 _OWN_QUALITY = {"-qp", "-q", "-q:v", "-qscale:v", "-b", "-b:v", "-crf", "-cq", "-global_quality"}
 # ffmpeg's output options for colour, and setparams' words for the same.
 _FRAME_TAGS = {
@@ -47,7 +52,8 @@ def _quality(encoding: Encoding, info: VideoInfo, pix_fmt: str) -> dict[str, str
     encoder = encoding.encoder
     words: dict[str, str | int | float] = {**_DEFAULTS.get(encoder, {})}
     if not _OWN_QUALITY.isdisjoint(encoding.ffmpeg_args):
-        words.pop("crf", None)
+        for name in ("crf", "cq", "rc", "b:v"):
+            words.pop(name, None)
     if encoding.crf is not None:
         # NVENC calls its constant quality -cq.
         words["cq" if encoder.endswith("_nvenc") else "crf"] = encoding.crf

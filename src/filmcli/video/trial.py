@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import tempfile
@@ -18,8 +19,8 @@ from filmcli.video.codecs import Encoding, encoder_help, output_pix_fmt, pix_fmt
 from filmcli.video.encode import SegmentWriter
 from filmcli.video.process import FileName, ask, command
 
-# They take a larger one without a word, as if it were this.
-_LARGEST_CRF = {"libx264": 51, "libx265": 51}
+# They take a larger one without a word, as if it were this; to NVENC 0 says nothing.
+_CRF = {"libx264": (0, 51), "libx265": (0, 51), "h264_nvenc": (1, 51), "hevc_nvenc": (1, 51)}
 
 
 def check_encoding(info: VideoInfo, encoding: Encoding, rate: Fraction, output: str) -> None:
@@ -36,11 +37,11 @@ def check_encoding(info: VideoInfo, encoding: Encoding, rate: Fraction, output: 
                 f"The encoder {encoding.encoder} has no such setting.",
                 "Leave it out, or give the encoder's own words with --ffmpeg-args.",
             )
-    largest = _LARGEST_CRF.get(encoding.encoder)
-    if largest and not 0 <= (encoding.crf or 0) <= largest:
+    smallest, largest = _CRF.get(encoding.encoder, (-math.inf, math.inf))
+    if encoding.crf is not None and not smallest <= encoding.crf <= largest:
         raise UsageError(
             f"--crf {encoding.crf:g} does not fit --codec {encoding.codec}.",
-            f"It lies between 0 and {largest}.",
+            f"It lies between {smallest} and {largest}.",
             "18 looks like the source, 28 is small.",
         )
     known = pix_fmts(encoding)
