@@ -70,11 +70,11 @@ def make_plan(request: Request, progress: Callable[[int], None]) -> Plan:
     slow = settings.slow or Fraction(1)
     timeline, cut = _lay_grid(film, request.rate.of(source_rate), slow, asked_span(settings))
     # Headers lie: now the rate is known for sure.
-    check_writing(info, request.encoding, timeline.rate, output, settings)
+    untagged = check_writing(info, request.encoding, timeline.rate, output, settings)
     lost = [
         f"{what} cannot be carried over" for what in lost_beside(found.beside, request.encoding)
     ]
-    notices = [*info.notices, *_notices(request), *lost, *_findings(found, film)]
+    notices = [*info.notices, *_notices(request), *lost, *untagged, *_findings(found, film)]
     return Plan(
         source=request.source,
         output=request.output,

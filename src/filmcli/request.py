@@ -159,16 +159,21 @@ def as_seen(request: Request, found: FirstPass) -> Request:
 
 def check_writing(
     info: VideoInfo, encoding: Encoding, rate: Fraction, output: str, settings: Settings
-) -> None:
-    """Try out whether the film can be written at `rate` to `output`; raises what says why not."""
+) -> tuple[str, ...]:
+    """Try out whether the film can be written at `rate` to `output`; raises what says why not.
+
+    Returns a sentence for each colour tag that is lost.
+    """
     _check_words(output, settings)
-    if output == "-":
-        if encoding.codec != RAW:
-            check_encoding(info, encoding, rate, "standard output.mkv")
-    elif is_stills(output):
+    if is_stills(output):
         check_stills(info, output, rate)
-    else:
-        check_encoding(info, encoding, rate, output)
+        return ()
+    if output == "-" and encoding.codec == RAW:
+        color = info.color
+        tagged = any((color.matrix, color.primaries, color.transfer)) and info.layout.model == "yuv"
+        return ("y4m has no colour tags: whoever reads it must know them",) * tagged
+    name = "standard output.mkv" if output == "-" else output
+    return check_encoding(info, encoding, rate, name)
 
 
 def _film(path: str, source: str, rate: Rate, settings: Settings) -> tuple[VideoInfo, Encoding]:

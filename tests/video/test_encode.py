@@ -19,11 +19,13 @@ from filmcli.frames import Color, Layout, Planes, VideoInfo
 from filmcli.video.codecs import Encoding, default_encoding, fitted, output_pix_fmt
 from filmcli.video.decode import decode
 from filmcli.video.encode import SegmentWriter, _quality
+from filmcli.video.mux import join
 from filmcli.video.pixels import layout_of
 from filmcli.video.probe import probe, read_ticks
 from filmcli.video.process import ask
+from filmcli.video.streams import StreamPlan
 from filmcli.video.trial import check_encoding
-from tests.clips import ffprobe, noise, pattern, write_film
+from tests.clips import ffmpeg, ffprobe, noise, pattern, write_film
 
 W, H = 64, 48
 RATE = Fraction(60000, 1001)
@@ -244,10 +246,74 @@ def test_the_encoders_own_words_are_passed_on(tmp_path: Path) -> None:
     assert all(flags.startswith("K") for (flags, *_) in keys)
 
 
+# Every code that ITU-T H.273 gives a meaning which ffprobe has a word for.
+TRANSFERS = (1, *range(4, 19))
+PRIMARIES = (1, *range(4, 13), 22)
+MATRICES = (1, *range(4, 15))
+PLACES = range(6)  # of chroma
+
+
+def tagged(folder: Path, at: int) -> VideoInfo:
+    """A film with the codes of number `at` of each kind, written into its coded pictures."""
+    film = folder / "untagged.mp4"
+    if not film.exists():
+        pattern(film, 0.1, size="64x64")
+    codes = {
+        "transfer_characteristics": TRANSFERS[at % len(TRANSFERS)],
+        "colour_primaries": PRIMARIES[at % len(PRIMARIES)],
+        "matrix_coefficients": MATRICES[at % len(MATRICES)],
+        "chroma_sample_loc_type": PLACES[at % len(PLACES)],
+        "video_full_range_flag": at // 2 % 2,
+    }
+    words = ":".join(f"{key}={code}" for key, code in codes.items())
+    ffmpeg("-i", film, "-c", "copy", "-bsf:v", f"h264_metadata={words}", folder / "in.mkv")
+    return probe(str(folder / "in.mkv"))
+
+
+@pytest.mark.parametrize(
+    ("encoding", "ending"),
+    [
+        (Encoding("x264", preset="ultrafast"), ".mkv"),
+        *(
+            pytest.param(Encoding(*words), ending, marks=pytest.mark.slow)
+            for words, ending in (
+                (("x264", None, "ultrafast"), ".mp4"),
+                (("x265", None, "ultrafast"), ".mov"),
+                (("av1", None, "12"), ".mkv"),
+                (("ffv1",), ".mkv"),
+                (("libvpx-vp9",), ".webm"),
+            )
+        ),
+    ],
+)
+def test_every_colour_tag_comes_along_or_is_named(
+    tmp_path: Path, encoding: Encoding, ending: str
+) -> None:
+    seen: dict[str, set[str | None]] = {}
+    for at in range(16):
+        info = tagged(tmp_path, at)
+        for kind, tag in vars(info.color).items():
+            seen.setdefault(kind, set()).add(tag)
+        notices = check_encoding(info, encoding, RATE, f"out{ending}")
+        segment, output = str(tmp_path / "segment.nut"), str(tmp_path / f"out{ending}")
+        with SegmentWriter(segment, info, encoding, RATE) as writer:
+            for planes in noise(info.layout, 64, 64, 2):
+                writer.write(planes)
+        join([(segment, 2)], info, encoding, RATE, Fraction(0), StreamPlan(), output, {})
+        made = probe(output).color
+        for kind, tag in vars(info.color).items():
+            said = any(f" {tag} cannot be tagged" in notice for notice in notices)
+            default = (tag, getattr(made, kind)) in (("tv", None), ("left", None))
+            assert said or default or getattr(made, kind) == tag, (kind, tag, made, notices)
+    assert {kind: len(tags - {None}) for kind, tags in seen.items()} == {
+        "transfer": 16, "primaries": 11, "matrix": 12, "chroma_location": 6, "range": 2
+    }  # fmt: skip
+
+
 def test_a_good_encoding_passes_the_check(tmp_path: Path) -> None:
     info = film_of(tmp_path, "yuv420p")
-    check_encoding(info, Encoding(), RATE, "out.mp4")
-    check_encoding(info, Encoding("ffv1"), RATE, "out.mkv")
+    assert check_encoding(info, Encoding(), RATE, "out.mp4") == ()
+    assert check_encoding(info, Encoding("ffv1"), RATE, "out.mkv") == ()
 
 
 @pytest.mark.parametrize(

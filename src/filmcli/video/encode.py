@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from dataclasses import replace
 from fractions import Fraction
 from types import TracebackType
 from typing import Any, BinaryIO, cast
@@ -18,7 +19,7 @@ import numpy as np
 
 from filmcli.frames import Color, Plane, Planes, VideoInfo
 from filmcli.video.codecs import RAW, Encoding, coded_layout, coded_size, output_pix_fmt
-from filmcli.video.pixels import EXACT_FLAGS, coded_color, color_words, rgb_words
+from filmcli.video.pixels import EXACT_FLAGS, coded_color, color_words, filter_words, rgb_words
 from filmcli.video.process import Child, FileName, command
 
 # NVENC's scale is x264's, 0 to 51, but AV1's is wider; a bit rate of 0 leaves all to the quality.
@@ -34,15 +35,10 @@ _DEFAULTS: dict[str, dict[str, str | int]] = {
     "prores_ks": {"vendor": "apl0"},
     "ffv1": {"level": 3, "g": 1, "slicecrc": 1},
 }
+# Colour primaries that H.265 knows and x265 does not.
+_REFUSED = {"libx265": "ebu3213"}
 # A quality asked for in ffmpeg's own words takes the place of the default one.
 _OWN_QUALITY = {"-qp", "-q", "-q:v", "-qscale:v", "-b", "-b:v", "-crf", "-cq", "-global_quality"}
-# ffmpeg's output options for colour, and setparams' words for the same.
-_FRAME_TAGS = {
-    "colorspace": "colorspace",
-    "color_primaries": "color_primaries",
-    "color_trc": "color_trc",
-    "color_range": "range",
-}
 
 SEGMENT_SUFFIX = ".nut"
 """File name ending of a segment, whatever its codec."""
@@ -71,6 +67,13 @@ def _quality(encoding: Encoding, info: VideoInfo, pix_fmt: str) -> dict[str, str
     return words
 
 
+def _color(info: VideoInfo, encoding: Encoding, pix_fmt: str) -> Color:
+    """What is tagged on the coded pictures."""
+    color = coded_color(info, pix_fmt)
+    is_refused = color.primaries == _REFUSED.get(encoding.encoder, "")
+    return replace(color, primaries=None) if is_refused else color
+
+
 def _pipeline(info: VideoInfo, encoding: Encoding, pix_fmt: str, rate: Fraction) -> Any:
     """Raw pictures on stdin, in the colours and shape in which they are to be coded."""
     layout = info.layout
@@ -82,12 +85,11 @@ def _pipeline(info: VideoInfo, encoding: Encoding, pix_fmt: str, rate: Fraction)
         video_size=(width, height),
         r=f"{rate.numerator}/{rate.denominator}",  # `framerate` would be snapped to common rates
     )
-    color = coded_color(info, pix_fmt)
+    color = _color(info, encoding, pix_fmt)
     if pix_fmt != layout.pix_fmt:
         film = _recoded(film, info, pix_fmt, color)
-    tags = {_FRAME_TAGS[key]: tag for key, tag in color_words(color).items() if key in _FRAME_TAGS}
-    if tags:
-        film = film.filter("setparams", **{k: "gbr" if v == "rgb" else v for k, v in tags.items()})
+    if tags := filter_words(color):
+        film = film.filter("setparams", **tags)
     aspect = info.sample_aspect_ratio
     return film.filter("setsar", f"{aspect.numerator}/{aspect.denominator}")
 
@@ -171,7 +173,7 @@ class SegmentWriter(_Writer):
             fps_mode="passthrough",
             # NUT keeps no decoding times; shifting them above zero would shift the pictures.
             avoid_negative_ts="disabled",
-            **color_words(coded_color(info, pix_fmt)),
+            **color_words(_color(info, encoding, pix_fmt)),
             **_quality(encoding, info, pix_fmt),
         )
         args = command(film, "-loglevel", "warning", *encoding.ffmpeg_args)
@@ -201,7 +203,8 @@ class StreamWriter(_Writer):
         words: dict[str, Any] = {"format": "yuv4mpegpipe", "strict": -1}
         if encoding.codec != RAW:
             words = {"format": "matroska", "vcodec": encoding.encoder}
-            words |= color_words(coded_color(info, pix_fmt)) | _quality(encoding, info, pix_fmt)
+            words |= color_words(_color(info, encoding, pix_fmt))
+            words |= _quality(encoding, info, pix_fmt)
         film = _pipeline(info, encoding, pix_fmt, rate).output(
             "pipe:1", pix_fmt=pix_fmt, fps_mode="passthrough", **words
         )

@@ -47,6 +47,12 @@ _WITH_ALPHA = {
     **dict.fromkeys(("rgba64", "bgra64"), (None, "gbrap16")),
     "ya16": ("rgba64le", "gbrap16"),
 }
+# Where the encoders' options have other words than ffprobe and the filters.
+_OPTION_WORDS = {
+    ("colorspace", "gbr"): "rgb",
+    ("color_trc", "bt470m"): "gamma22",
+    ("color_trc", "bt470bg"): "gamma28",
+}
 _ALPHA_DROPPED = "the alpha channel is dropped"
 
 
@@ -161,14 +167,24 @@ def coded_color(info: VideoInfo, pix_fmt: str) -> Color:
 def color_words(color: Color) -> dict[str, str]:
     """ffmpeg's output options for the tags that `color` has."""
     named = {
-        # The encoders' word; the filters' and ffprobe's is gbr.
-        "colorspace": "rgb" if color.matrix == "gbr" else color.matrix,
+        "colorspace": color.matrix,
         "color_primaries": color.primaries,
         "color_trc": color.transfer,
         "color_range": color.range,
         "chroma_sample_location": color.chroma_location,
     }
-    return {key: value for key, value in named.items() if value}
+    return {key: _OPTION_WORDS.get((key, tag), tag) for key, tag in named.items() if tag}
+
+
+def filter_words(color: Color) -> dict[str, str]:
+    """The words of ffmpeg's filter setparams for the tags that `color` has."""
+    named = {
+        "colorspace": color.matrix,
+        "color_primaries": color.primaries,
+        "color_trc": color.transfer,
+        "range": color.range,
+    }
+    return {key: tag for key, tag in named.items() if tag}
 
 
 def rgb_words(info: VideoInfo) -> dict[str, str]:
