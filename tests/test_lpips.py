@@ -112,6 +112,16 @@ def test_a_batch_is_its_frames_one_by_one(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("size", [(96, 128), (20, 128)])
+def test_places_add_up_to_about_the_distance(kind: str, size: tuple[int, int]) -> None:
+    made, truth = (texture(seed)[..., : size[0], : size[1]] for seed in (9, 10))
+    places = metric(kind).places(made, truth)
+    assert places.shape == (1, *size)
+    assert (places >= 0).all()
+    assert float(places.mean()) == pytest.approx(float(metric(kind)(made, truth)), rel=0.1)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_step_down_its_gradient_looks_nearer(kind: str) -> None:
     truth = texture(6)
     made = (truth + 0.2 * texture(7)).clamp(0, 1).requires_grad_()

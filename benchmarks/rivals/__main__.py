@@ -23,7 +23,7 @@ from filmcli.evaluation.entries import Entry, enter, machine_words
 from filmcli.evaluation.makers import Run, by_pairs
 from filmcli.evaluation.metrics import MEASURES, Picture, Scorer
 from filmcli.evaluation.rebuilt import Rebuilt
-from filmcli.evaluation.strips import Cell, draw_strip
+from filmcli.evaluation.strips import Cell, Wrong, draw_strip
 from filmcli.lpips import load_lpips, load_st_lpips
 from filmcli.network.machine import choose_device
 
@@ -58,6 +58,7 @@ class Gallery:
     """Keeps strips of the frames asked for, and of those where the first maker looks worst."""
 
     ours: str
+    scorer: Scorer
     asked: Sequence[str]
     film: str = ""
     strips: dict[str, Picture] = field(default_factory=dict)
@@ -74,7 +75,7 @@ class Gallery:
         for maker, made in rebuilt.made.items():
             score = rebuilt.scores[maker]
             cells.append(Cell(f"{maker}  {score.psnr:.2f} dB, LPIPS {score.lpips:.4f}", made))
-        drawn = _draw(cells, rebuilt.made[self.ours], rebuilt.truth)
+        drawn = _draw(cells, self.scorer.wrong(rebuilt.made[self.ours], rebuilt.truth))
         if name in self.asked:
             self.strips[name] = drawn
         if is_worst:
@@ -94,11 +95,10 @@ class Gallery:
             print(f"look at {path}", file=sys.stderr)
 
 
-def _draw(cells: Sequence[Cell], ours: Picture, truth: Picture) -> Picture:
+def _draw(cells: Sequence[Cell], wrong: Wrong) -> Picture:
     """All cells, ABREAST in a row, so that a screen shows them at their size."""
     rows = [
-        draw_strip(cells[first : first + ABREAST], ours, truth)
-        for first in range(0, len(cells), ABREAST)
+        draw_strip(cells[first : first + ABREAST], wrong) for first in range(0, len(cells), ABREAST)
     ]
     width = rows[0].shape[1]
     white = cv2.BORDER_CONSTANT, None, (255, 255, 255)
@@ -114,7 +114,7 @@ def main() -> None:
     scorer = Scorer(load_lpips(), vgg, load_st_lpips() if asked.judge else None)
     timed = [Timed(entry) for entry in _entries(asked)]
     entries = [replace(maker.entry, maker=maker) for maker in timed]
-    gallery = Gallery(entries[0].name, asked.show)
+    gallery = Gallery(entries[0].name, scorer, asked.show)
     results = []
     for path in _films(asked.films):
         gallery.film = path.stem

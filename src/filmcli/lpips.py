@@ -71,9 +71,23 @@ class Lpips(nn.Module):
 
     def compare(self, made: Sequence[Tensor], truth: Sequence[Tensor]) -> Tensor:
         """Return the distances `(B,)` of two frames' `features`; one of a kind serves a batch."""
-        layers = zip(made, truth, self.weights, strict=True)
-        terms = [F.conv2d((a - b) ** 2, weight).mean(dim=(1, 2, 3)) for a, b, weight in layers]
+        terms = [layer.mean(dim=(1, 2, 3)) for layer in self._differences(made, truth)]
         return torch.stack(terms).sum(dim=0)
+
+    def places(self, made: Tensor, truth: Tensor) -> Tensor:
+        """Return where frames look different, `(B, H, W)`; its mean is about their distance."""
+        height, width = made.shape[-2:]
+        size = max(height, _SMALLEST_PX), max(width, _SMALLEST_PX)
+        maps = [
+            F.interpolate(layer, size, mode="bilinear")[:, 0, :height, :width]
+            for layer in self._differences(self.features(made), self.features(truth))
+        ]
+        return torch.stack(maps).sum(dim=0)
+
+    def _differences(self, made: Sequence[Tensor], truth: Sequence[Tensor]) -> list[Tensor]:
+        """Return each layer's weighted squared difference, `(B, 1, h, w)`."""
+        layers = zip(made, truth, self.weights, strict=True)
+        return [F.conv2d((a - b) ** 2, weight) for a, b, weight in layers]
 
     def forward(self, made: Tensor, truth: Tensor) -> Tensor:
         """Return how different each frame of `made` looks from that of `truth`, `(B,)`, from 0."""

@@ -11,7 +11,7 @@ import numpy as np
 from filmcli.evaluation.album import Album
 from filmcli.evaluation.entries import Entry
 from filmcli.evaluation.makers import RIVALS
-from filmcli.evaluation.metrics import Score
+from filmcli.evaluation.metrics import Score, Scorer
 from filmcli.evaluation.rebuilt import Rebuilt
 from filmcli.network.weights import Weights
 
@@ -32,7 +32,7 @@ def rebuilt(frame: int, scene: int, ours: float, others: Mapping[str, float]) ->
 
 
 def test_every_scene_has_a_typical_frame_and_the_sequence_a_worst_one() -> None:
-    album = Album("film", ENTRIES)
+    album = Album("film", ENTRIES, Scorer())
     rng = np.random.default_rng(4)
     values = {scene: rng.normal(30, 3, 40) for scene in (0, 2)}
     number = 0
@@ -53,14 +53,14 @@ def test_every_scene_has_a_typical_frame_and_the_sequence_a_worst_one() -> None:
 
 
 def test_a_single_frame_is_shown_once() -> None:
-    album = Album("film", ENTRIES)
+    album = Album("film", ENTRIES, Scorer())
     album(rebuilt(1, 0, 30.0, {"blend": 33.0, "dis": 31.0}))
     (only,) = album.strips()
     assert only.words == "Worst: film, scene 1, frame 1, phase 1/2: net  30.00 dB, blend  33.00 dB"
 
 
 def test_the_frame_that_looks_worst_is_shown_beside_the_one_with_most_error() -> None:
-    album = Album("film", ENTRIES)
+    album = Album("film", ENTRIES, Scorer())
     for frame, (psnr, lpips) in enumerate(((30, 0.05), (20, 0.04), (33, 0.2), (31, 0.06))):
         scores = {"net": Score(psnr, 0.9, lpips), "blend": Score(40, 0.9, 0.1)}
         scores["dis"] = Score(20, 0.9, 0.01)
@@ -76,12 +76,12 @@ def test_the_frame_that_looks_worst_is_shown_beside_the_one_with_most_error() ->
 
 
 def test_no_frames_no_strips() -> None:
-    assert Album("film", ENTRIES).strips() == []
+    assert Album("film", ENTRIES, Scorer()).strips() == []
 
 
 def test_the_strips_are_the_same_each_time() -> None:
     def chosen() -> list[int]:
-        album = Album("film", ENTRIES)
+        album = Album("film", ENTRIES, Scorer())
         for frame in range(100):
             album(rebuilt(frame, 0, 30 + frame % 7, {"blend": 20.0, "dis": 20.0}))
         return [shown.frame for shown in album.strips()]

@@ -125,6 +125,17 @@ def test_looks_are_measured_by_the_networks_given() -> None:
         lpips(load_lpips(), truth, truth[1:])
 
 
+def test_what_is_wrong_is_found_in_its_place() -> None:
+    truth = rounded(np.random.default_rng(6).random((96, 128, 3)))
+    made = truth.copy()
+    made[64:80, 96:120] = 128
+    for scorer in (Scorer(), Scorer(load_lpips())):
+        wrong = scorer.wrong(made, truth)
+        assert wrong.shape == (96, 128)
+        assert 64 <= np.argmax(wrong) // 128 < 80 and 96 <= np.argmax(wrong) % 128 < 120
+        assert wrong[:32, :32].max() < 0.01 * wrong.max()
+
+
 def test_measures_are_told_in_the_order_of_a_score() -> None:
     assert tuple(MEASURES) == Score._fields
 

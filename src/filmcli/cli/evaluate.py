@@ -164,7 +164,7 @@ class _Question:
         """What keeps strips of a sequence, if a report is wanted."""
         from filmcli.evaluation.album import Album
 
-        return Album(name, entries) if self.with_strips else None
+        return Album(name, entries, self.scorer) if self.with_strips else None
 
 
 def _films(paths: Sequence[str], question: _Question, scores: Scores, notes: Sequence[str]) -> None:

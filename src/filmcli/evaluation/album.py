@@ -15,7 +15,7 @@ from statistics import median
 from typing import NamedTuple
 
 from filmcli.evaluation.entries import Entry
-from filmcli.evaluation.metrics import Score
+from filmcli.evaluation.metrics import Score, Scorer
 from filmcli.evaluation.rebuilt import Rebuilt
 from filmcli.evaluation.strips import ERROR_GAIN, Cell, error, strip
 
@@ -43,9 +43,9 @@ class _Scene:
 class Album:
     """Chooses the strips of one sequence while its frames pass by."""
 
-    def __init__(self, name: str, entries: Sequence[Entry]) -> None:
+    def __init__(self, name: str, entries: Sequence[Entry], scorer: Scorer) -> None:
         """`entries` hold one network at least; the first is "ours"."""
-        self._name = name
+        self._name, self._scorer = name, scorer
         self._ours = next(entry.name for entry in entries if not entry.is_rival)
         self._rivals = [entry.name for entry in entries if entry.is_rival]
         self._lot = random.Random(0)  # the same strips each time
@@ -112,7 +112,7 @@ class Album:
         cells.append(Cell(f"our error x {ERROR_GAIN}", error(ours, rebuilt.truth)))
         words = f"{self._name}, scene {rebuilt.scene + 1}, frame {rebuilt.frame}"
         words += f", phase {rebuilt.phase}: {told}"
-        jpeg = strip(cells, ours, rebuilt.truth)
+        jpeg = strip(cells, self._scorer.wrong(ours, rebuilt.truth))
         return Shown(words, rebuilt.frame, scores[self._ours], jpeg)
 
 

@@ -110,6 +110,14 @@ class Scorer:
                 scores[name] = scores[name]._replace(**{measure: value})
         return scores
 
+    @torch.no_grad()
+    def wrong(self, made: Picture, truth: Picture) -> NDArray[np.float32]:
+        """How wrong each pixel looks, (H, W), by LPIPS; its squared error without that."""
+        net = self._looks.get("lpips")
+        if net is not None:
+            return net.places(_tensor(made), _tensor(truth))[0].numpy()
+        return np.asarray(((made.astype(np.float32) - truth) ** 2).sum(axis=2))
+
     @property
     def conventions(self) -> str:
         """What the numbers are, in words."""

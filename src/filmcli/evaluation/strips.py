@@ -1,7 +1,7 @@
 """Strips of pictures for people who would rather look than read.
 
 A strip shows one rebuilt frame: the kept frame before it, the truth, ours, the best of the rivals,
-and our error enlarged; whole in the upper row, and in the lower one the part where we err most.
+and our error enlarged; whole in the upper row, and in the lower one the part that is most wrong.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from filmcli.evaluation.metrics import Picture
 
@@ -27,6 +28,10 @@ _JPEG = (
 )
 
 
+Wrong = NDArray[np.float32]
+"""How wrong each pixel of a made frame is, (H, W)."""
+
+
 class Cell(NamedTuple):
     """A picture with the words that stand above it."""
 
@@ -40,18 +45,18 @@ def error(made: Picture, truth: Picture) -> Picture:
     return np.asarray(np.minimum(difference, 255), np.uint8)
 
 
-def strip(cells: Sequence[Cell], made: Picture, truth: Picture) -> bytes:
-    """The strip of `cells`, pictures of one size, as a JPEG file."""
-    done, file = cv2.imencode(".jpg", draw_strip(cells, made, truth)[..., ::-1], _JPEG)
+def strip(cells: Sequence[Cell], wrong: Wrong) -> bytes:
+    """The strip of `cells` as a JPEG file; arguments are those of `draw_strip`."""
+    done, file = cv2.imencode(".jpg", draw_strip(cells, wrong)[..., ::-1], _JPEG)
     assert done, "OpenCV writes JPEG always"
     return file.tobytes()
 
 
-def draw_strip(cells: Sequence[Cell], made: Picture, truth: Picture) -> Picture:
-    """The strip of `cells`, pictures of one size; below, the part where `made` errs most."""
-    height, width = truth.shape[:2]
+def draw_strip(cells: Sequence[Cell], wrong: Wrong) -> Picture:
+    """The strip of `cells`, pictures of the size of `wrong`, whose worst part stands below."""
+    height, width = wrong.shape
     cell = min(width, _CELL_PX), max(1, round(height * min(width, _CELL_PX) / width))
-    rows, columns = worst_part(made, truth, (cell[1] // _ZOOM, cell[0] // _ZOOM))
+    rows, columns = worst_part(wrong, (cell[1] // _ZOOM, cell[0] // _ZOOM))
     upper = [_whole(shown, cell, rows, columns) for shown in cells]
     lower = [
         cv2.resize(shown.picture[rows, columns], cell, interpolation=cv2.INTER_NEAREST)
@@ -60,12 +65,10 @@ def draw_strip(cells: Sequence[Cell], made: Picture, truth: Picture) -> Picture:
     return np.vstack([_in_a_row(upper), _in_a_row(lower)])
 
 
-def worst_part(made: Picture, truth: Picture, size: tuple[int, int]) -> tuple[slice, slice]:
-    """Rows and columns of the part of `size` (h, w) with the largest squared error."""
-    height, width = truth.shape[:2]
-    tall, wide = (max(1, min(have, want)) for have, want in zip((height, width), size, strict=True))
-    squared = ((made.astype(np.float32) - truth) ** 2).sum(axis=2)
-    sums = cv2.integral(squared)  # (H + 1, W + 1)
+def worst_part(wrong: Wrong, size: tuple[int, int]) -> tuple[slice, slice]:
+    """Rows and columns of the part of `size` (h, w) that is most wrong in all."""
+    tall, wide = (max(1, min(have, want)) for have, want in zip(wrong.shape, size, strict=True))
+    sums = cv2.integral(wrong)  # (H + 1, W + 1)
     inside = sums[tall:, wide:] - sums[:-tall, wide:] - sums[tall:, :-wide] + sums[:-tall, :-wide]
     top, left = np.unravel_index(int(np.argmax(inside)), inside.shape)
     return slice(int(top), int(top) + tall), slice(int(left), int(left) + wide)
