@@ -184,7 +184,7 @@ class VideoInfo:
     Where there is a `span`, nothing else of the film is shown. A raw stream, whose pictures have no
     times, is `counted` by ffmpeg at so many a second; they are shown at `rate`. `time_code` is
     that of the first picture. `streams` are those that belong to the film, also where the file
-    holds several `programmes`.
+    holds several `programmes`. `engine` decodes it, None stands for the processor.
     """
 
     path: str
@@ -216,6 +216,7 @@ class VideoInfo:
     turns: tuple[Turn, ...] = ()
     span: Span | None = None
     counted: Fraction | None = None
+    engine: str | None = None
 
     def shaped(self, shape: Shape) -> VideoInfo:
         """Return the film whose coded pictures are all scaled to `shape`."""

@@ -1,7 +1,8 @@
 """What is asked of one film, checked: everything that can fail cheaply fails here.
 
 `check_asked` needs nothing but the words; `check_sample` one picture of what is still to come from
-a pipe or a folder; `prepare` the film file itself, of which no frame is decoded.
+a pipe or a folder; `prepare` the film file itself, of which no frame is decoded, but for the first
+ones where there is a video engine to try.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from filmcli.video.codecs import (
     encoder_help,
     fitted,
 )
+from filmcli.video.engines import decoded_by
 from filmcli.video.mux import read_tag
 from filmcli.video.probe import probe
 from filmcli.video.process import ffmpeg_version
@@ -62,6 +64,7 @@ class Settings(FilmSettings):
     preset: str | None = None
     pix_fmt: str | None = None
     ffmpeg_args: tuple[str, ...] = ()
+    hwaccel: str = "auto"
     audio: bool = True
     steps: int = 0
     precision: str = "auto"
@@ -125,7 +128,7 @@ def asked_rate(settings: Settings) -> Rate:
 
 
 def prepare(path: str, settings: Settings, source: str | None = None) -> Request:
-    """Check everything that is cheap to check; nothing is written, no frame is decoded.
+    """Check everything that is cheap to check; nothing is written.
 
     `source` is what the user named if that is not the film file `path` itself.
     """
@@ -179,7 +182,8 @@ def check_writing(
 def _film(path: str, source: str, rate: Rate, settings: Settings) -> tuple[VideoInfo, Encoding]:
     """The film at `path`, with what is asked of it, and how it will be coded."""
     info = probe(path, rate_of_stream(source, shown_rate(settings.in_fps)), settings.video)
-    info = replace(_both_fields(info, rate, settings), span=_span_read(settings))
+    info = decoded_by(_both_fields(info, rate, settings), settings.hwaccel)
+    info = replace(info, span=_span_read(settings))
     # Pictures are cut out of segments that lose nothing.
     stills = settings.output is not None and is_stills(settings.output)
     encoding = Encoding("ffv1") if stills else _encoding(info, settings)

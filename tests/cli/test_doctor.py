@@ -32,10 +32,11 @@ def test_a_machine_that_runs_these_tests_is_well() -> None:
     done = doctor("--json")
     told: dict[str, Any] = json.loads(done.stdout)
     checks = {check["name"]: check for check in told["checks"]}
-    for name in ("ffmpeg", "ffprobe", "x264", "ffv1", "devices", "space"):
+    for name in ("ffmpeg", "ffprobe", "x264", "ffv1", "engines", "devices", "space"):
         assert checks[name]["ok"], checks[name]
         assert checks[name]["do"] == ""
     assert "cpu" in checks["devices"]["found"]
+    assert "float" in checks["devices"]["found"]
     sha256 = weights_sha256()
     assert checks["weights"]["ok"] == (sha256 is not None)
     assert sha256 is None or sha256 in checks["weights"]["found"]

@@ -7,13 +7,16 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from filmcli import __version__
 from filmcli.cli.console import printable
 from filmcli.errors import FilmcliError, MachineError
+
+if TYPE_CHECKING:
+    import torch
 
 _ENCODERS = {  # by our name: ffmpeg's, and whether films cannot be made without it
     "x264": ("libx264", True),
@@ -68,9 +71,7 @@ def examine() -> Iterator[Check]:
         for ours, (theirs, needed) in _ENCODERS.items():
             found = theirs if theirs in known else f"{theirs} is not in this ffmpeg"
             yield Check(ours, theirs in known, found, _INSTALL, needed)
-        nvenc = sorted(name for name in known if name.endswith("_nvenc"))
-        if nvenc:
-            yield Check("nvenc", True, f"{', '.join(nvenc)} in ffmpeg", needed=False)
+        yield _guard("engines", partial(_engines, known))
     yield _guard("devices", _devices)
     yield _guard("weights", _weights)
     yield _space()
@@ -107,18 +108,62 @@ def _known_encoders() -> set[str]:
     return {words[1] for line in lines.splitlines() if len(words := line.split()) > 1}
 
 
+def _engines(known: set[str]) -> Check:
+    """Which video engines decode and code here; the encoders are tried out."""
+    from filmcli.video.engines import engines
+
+    decoders = engines()
+    coders = sorted(name for name in known if name.endswith("_nvenc"))
+    tried = {name: _codes(name) if "cuda" in decoders else "no NVIDIA card" for name in coders}
+    words = [f"decoding by {engine}" for engine in decoders]
+    words += [f"{name}: {why or 'codes'}" for name, why in tried.items()]
+    return Check("engines", True, "; ".join(words) or "none: the processor does it", needed=False)
+
+
+def _codes(encoder: str) -> str:
+    """Why an encoder codes no picture; "" if it does."""
+    from filmcli.video.process import ask
+
+    grey = ("-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", "256x256", "-i", "/dev/zero")
+    coding = ("-frames:v", "2", "-c:v", encoder, "-f", "null", "-")
+    answer = ask(["ffmpeg", "-v", "error", "-nostdin", *grey, *coding])
+    return "" if answer.code == 0 else f"fails ({answer.words.partition(chr(10))[0][:80]})"
+
+
 def _devices() -> Check:
     import torch
 
-    cpu = f"cpu ({torch.get_num_threads()} threads)"
-    cards = [
-        f"cuda:{k} {torch.cuda.get_device_name(k)}, "
-        f"{torch.cuda.get_device_properties(k).total_memory / 2**30:.1f} GiB"
-        for k in range(torch.cuda.device_count())
-    ]
+    from filmcli.network.machine import choose_precision
+
+    cpu = torch.device("cpu")
+    precision = str(choose_precision("auto", cpu)).removeprefix("torch.")
+    found = [f"cpu ({torch.get_num_threads()} threads, {precision})"]
     if torch.backends.mps.is_available():
-        cards.append("mps")
-    return Check("devices", True, f"{', '.join([*cards, cpu])}; torch {torch.__version__}")
+        found.insert(0, "mps")
+    cards = [torch.device("cuda", k) for k in range(torch.cuda.device_count())]
+    found = [*map(_card, cards), *found]
+    driver = f", NVIDIA's driver {_driver()}" if cards else ""
+    return Check("devices", True, f"{', '.join(found)}; torch {torch.__version__}{driver}")
+
+
+def _card(device: torch.device) -> str:
+    """Say what a GPU is: its name, memory, and the precision that is taken there."""
+    import torch
+
+    from filmcli.network.machine import choose_precision
+
+    props = torch.cuda.get_device_properties(device)
+    precision = str(choose_precision("auto", device)).removeprefix("torch.")
+    return f"{device} {props.name} ({props.total_memory / 2**30:.1f} GiB, {precision})"
+
+
+def _driver() -> str:
+    from filmcli.video.process import ask
+
+    if shutil.which("nvidia-smi") is None:
+        return "unknown"
+    asked = ask(["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"])
+    return asked.stdout.decode("utf-8", "replace").partition("\n")[0]
 
 
 def _weights() -> Check:

@@ -37,6 +37,13 @@ from filmcli.timing import parse_clock
 @click.option("--preset", help="Speed of the encoder.  [default: medium]")
 @click.option("--pix-fmt", help="Pixel format.  [default: as the source]")
 @click.option("--ffmpeg-args", default="", metavar="ARGS", help="More words for the encoder.")
+@click.option(
+    "--hwaccel",
+    type=click.Choice(["auto", "off", "cuda", "vaapi", "videotoolbox"]),
+    default="auto",
+    show_default=True,
+    help="Engine that decodes, if its pictures are the same.",
+)
 @click.option("--audio", type=click.Choice(["copy", "none"]), default="copy", show_default=True)
 @options.deinterlace
 @options.device

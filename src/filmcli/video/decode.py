@@ -182,6 +182,8 @@ def seek_args(info: VideoInfo, seconds: Fraction) -> dict[str, Any]:
 def _film(info: VideoInfo, seek: Mapping[str, Any]) -> Any:
     # A change of size in mid-film must reach the filters that scale, not make the graph anew.
     options = {"noautorotate": None, "reinit_filter": 0, **seek, **source_args()}
+    if info.engine:
+        options["hwaccel"] = info.engine  # pictures come back to main memory by themselves
     return ffmpeg.input(FileName(info.path), **options)[str(info.stream.index)]
 
 
