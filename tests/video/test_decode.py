@@ -333,6 +333,48 @@ def test_the_last_picture_of_a_film_is_shown_as_long_as_its_packet_says(tmp_path
     assert last_duration(info, [frame.time for frame in decode(info)]) >= 15 * usual
 
 
+def test_a_film_ends_where_its_pictures_end_whatever_its_header_claims(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Torn off 15 s before its end; its index stands in front and knows all of it."""
+    front = ("-movflags", "+faststart", "-g", "10")
+    whole = Path(pattern(tmp_path / "whole.mp4", 30, *front, rate="10", size="64x48"))
+    torn = tmp_path / "torn.mp4"
+    torn.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    info = probe(str(torn))
+    times = [small.time for small in thumbnails(info)]
+    assert 100 < len(times) < 200
+    assert last_duration(info, times) == Fraction(1, 10)
+    assert "ends early" in caplog.text
+
+
+@pytest.mark.parametrize("ending", [".mkv", ".webm", ".ts", ".mp4", ".flv"])
+def test_a_film_that_starts_late_does_not_end_early(
+    tmp_path: Path, ending: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    codec = ("-c:v", "libvpx-vp9" if ending == ".webm" else "libx264", "-g", "10")
+    late = pattern(tmp_path / f"in{ending}", 2, "-output_ts_offset", "5", codec=codec)
+    info = probe(late)
+    assert len(list(thumbnails(info))) == 48
+    assert "ends early" not in caplog.text
+    assert info.duration is None or abs(info.duration - 2) < Fraction(1, 5)
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".mkv", ".mov"])
+def test_a_last_picture_that_claims_one_tick_is_shown_like_the_others(
+    tmp_path: Path, ending: str
+) -> None:
+    film = write_film(tmp_path / "even.mkv", noise(layout("gray"), W, H, 30), layout("gray"), 25,
+                      ("-c:v", "mpeg4", "-g", "1"), "gray")  # fmt: skip
+    short = tmp_path / f"in{ending}"
+    shorten = "setts=duration='if(eq(N,29),1,DURATION)'"
+    ffmpeg("-i", film, "-c", "copy", "-bsf:v", shorten, short)
+    info = probe(str(short))
+    times = [frame.time for frame in decode(info)]
+    assert len(times) == 30
+    assert last_duration(info, times) == pytest.approx(Fraction(1, 25))
+
+
 def test_a_single_picture_lasts_a_twenty_fifth_without_better_knowledge(tmp_path: Path) -> None:
     info = probe(write_film(tmp_path / "in.mkv", noise(layout("gray"), W, H, 1), layout("gray")))
     times = [frame.time for frame in decode(info)]

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from filmcli.errors import InputError, RenderError
 from filmcli.frames import Frame, Span, VideoInfo
+from filmcli.timing import MAX_RATE
 from filmcli.video.clock import frame_clock
 from filmcli.video.counted import count_times
 from filmcli.video.pixels import EXACT_FLAGS, SMOOTH_FLAGS, plan_pixels
@@ -38,6 +39,7 @@ MAX_PICTURES = 24 * 3600 * 60
 """What is longer than a day at 60 fps (or six hours at 240) is taken for a film without an end."""
 _EARLIER_SECONDS = 3
 """So much before a span reading starts: coding order may be a second ahead of time."""
+_NEAR_SECONDS = 10
 _EARLY_SECONDS = Fraction(1, 2)
 _STILL_SECONDS = Fraction(1, 25)
 
@@ -129,38 +131,34 @@ def pictures(
 def last_duration(info: VideoInfo, times: Sequence[Fraction]) -> Fraction:
     """Seconds that the last of `times` (as `decode` gave them, or steadied) is shown.
 
-    The duration of its packet; else what the container leaves after it; else the interval before
-    it, or the median interval if that one is odd; else 1/25 s. Within a tick of the interval
-    before it, the interval itself, which is exact where the container rounds.
+    The duration of its packet, unless that is less than half of the median interval, which is a
+    makeshift of some muxers; else the interval before it, or the median interval if that one is
+    odd; else 1/25 s. Within a tick of the median interval, that itself, which is exact where the
+    container rounds.
     """
     gaps = [right - left for left, right in pairwise(times[-50:])]
     usual = Fraction(median(gaps)) if gaps else None
-    shown = _last_packet_duration(info)
-    if (
-        shown is not None
-        and usual is not None
-        and (info.both_fields or info.telecine_start is not None or info.counted)
-    ):
-        shown = usual  # a packet is not a picture here, or tells no time
-    if shown is None and "mp4" in info.container and info.duration:
-        shown = info.duration - times[-1]
-    if shown is None or shown <= 0:
-        if usual is None:
-            return 1 / info.rate if info.rate else _STILL_SECONDS
+    shown = _packet_duration(info, times[-1])
+    if usual is None:
+        claimed = 1 / info.rate if info.rate and info.rate <= MAX_RATE else _STILL_SECONDS
+        return shown if shown and shown * MAX_RATE >= 1 else claimed
+    if info.both_fields or info.telecine_start is not None or info.counted:
+        shown = usual if shown else None  # a packet is not a picture here, or tells no time
+    if shown is None or 2 * shown < usual:
         return gaps[-1] if gaps[-1] <= 2 * usual else usual
-    if usual is not None and abs(shown - usual) <= info.time_base:
-        return usual
-    return shown
+    return usual if abs(shown - usual) <= info.time_base else shown
 
 
-def _last_packet_duration(info: VideoInfo) -> Fraction | None:
+def _packet_duration(info: VideoInfo, time: Fraction) -> Fraction | None:
+    """What the packet of the picture at `time` says; None if it says nothing."""
     if info.turns:  # the file's own clock does not lead there
         return None
-    after = (info.duration or Fraction(0)) + info.start_time - 10
-    packets = read_packets(info, "pts,duration", f"{float(max(after, Fraction(0))):.3f}%")
-    shown = [(int(p["pts"]), int(p.get("duration", 0))) for p in packets if "pts" in p]
-    duration = max(shown)[1] if shown else 0
-    return duration * info.time_base if duration > 0 else None
+    at, tick = time + info.start_time, info.time_base
+    near = f"{float(max(at - _NEAR_SECONDS, Fraction(0))):.3f}%{float(at + _NEAR_SECONDS):.3f}"
+    packets = [p for p in read_packets(info, "pts,duration", near) if "pts" in p]
+    own = min(packets, key=lambda p: abs(p["pts"] * tick - at), default={"pts": at / tick + 3})
+    duration = int(own.get("duration", 0)) * tick
+    return duration if abs(own["pts"] * tick - at) <= 2 * tick and duration > 0 else None
 
 
 def seek_args(info: VideoInfo, seconds: Fraction) -> dict[str, Any]:

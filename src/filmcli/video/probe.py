@@ -93,7 +93,7 @@ def _describe(
     aspect = fraction(raw.get("sample_aspect_ratio", "1:1").replace(":", "/")) or Fraction(1)
     if rotation in (90, 270):
         width, height, aspect = height, width, 1 / aspect
-    duration = pieces.duration or _duration(report["format"], raw)
+    duration = pieces.duration or _duration(report, raw)
     fields = find_fields(path, raw, frames, duration)
     # What puts film together again knows 8-bit YUV only.
     is_known = pixels.layout.model == "yuv" and pixels.layout.depth == 8
@@ -198,7 +198,15 @@ def _start_time(report: Mapping[str, Any]) -> Fraction:
     return start
 
 
-def _duration(file: Mapping[str, Any], raw: Mapping[str, Any]) -> Fraction | None:
+def _duration(report: Mapping[str, Any], raw: Mapping[str, Any]) -> Fraction | None:
+    file = report["format"]
+    if "matroska" in file["format_name"]:  # it says when the film ends, not how long it is
+        claim = _claimed_duration(file, raw)
+        return None if claim is None else max(claim - _start_time(report), Fraction(0)) or None
+    return _claimed_duration(file, raw)
+
+
+def _claimed_duration(file: Mapping[str, Any], raw: Mapping[str, Any]) -> Fraction | None:
     tags = {key.upper(): value for key, value in raw.get("tags", {}).items()}
     if "duration" in raw:
         return fraction(raw["duration"])
