@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from _pytest.mark import ParameterSet
 
-from tests.clips import add_sound, clock_film, clock_times, ffmpeg, ffprobe, hashes, starts
+from tests.clips import add_sound, clock_film, clock_times, ffmpeg, ffprobe, hashes, pattern, starts
 from tests.forked import run
 
 EVEN = [40 * k for k in range(25)]
@@ -108,6 +108,18 @@ def test_odd_starts_and_odd_clocks_are_the_films_own(
     told = clock_times(tmp_path / "out.mkv")
     assert abs(len(told) - (1000 - first) * 60 / 1000) <= 1
     check_clock(tmp_path / "out.mkv", times, 60, start=first)
+
+
+@pytest.mark.parametrize("ending", [".avi", *slow(".webm", ".flv")])
+def test_twice_the_rate_is_twice_that_of_the_pictures_not_of_the_clock(
+    tmp_path: Path, ending: str
+) -> None:
+    """A recording in milliseconds, whose header may claim a thousand pictures a second."""
+    codec = ("-c:v", "libvpx" if ending == ".webm" else "libx264", "-bf", "0")
+    film = pattern(tmp_path / f"in{ending}", 0.5, "-enc_time_base", "1:1000", codec=codec)
+    done = run(["upsample", film, "--dry-run"], tmp_path)
+    assert done.code == 0, done
+    assert "24 -> 48 fps" in done.stderr and "12 -> 24 frames" in done.stderr
 
 
 def test_a_last_picture_that_is_shown_for_long_stays(tmp_path: Path) -> None:

@@ -23,6 +23,8 @@ from filmcli.video.tags import read_tags, read_time_code
 
 _POINTS = ("red", "green", "blue", "white_point")
 _DYNAMIC_HDR = {"DOVI": "Dolby Vision", "2094-40": "HDR10+"}
+_FAST_RATE = 240
+"""A claim of more pictures a second is looked into: it may be the ticks of the clock."""
 _UNKNOWN = ("unknown", "unspecified", "reserved", "N/A", None)
 
 _Kind = Literal["video", "audio", "subtitle", "data", "attachment"]
@@ -111,7 +113,7 @@ def _describe(
         sample_aspect_ratio=aspect,
         rotation=rotation,
         time_base=Fraction(raw["time_base"]),
-        rate=fraction(raw.get("avg_frame_rate")) or fraction(raw.get("r_frame_rate")),
+        rate=_rate(raw, frames),
         start_time=_start_time(report),
         duration=duration,
         interlaced=fields.woven,
@@ -178,6 +180,17 @@ def _first_frames(path: str, index: int) -> list[dict[str, Any]]:
         if pictures:
             return pictures[:8]
     return []
+
+
+def _rate(raw: Mapping[str, Any], frames: Sequence[Mapping[str, Any]]) -> Fraction | None:
+    """Pictures a second as the file claims; if those are its clock's ticks, as the first show."""
+    claimed = fraction(raw.get("avg_frame_rate")) or fraction(raw.get("r_frame_rate"))
+    stamps = (frame.get("pts", frame.get("best_effort_timestamp")) for frame in frames)
+    marks = [stamp for stamp in stamps if stamp is not None]
+    if claimed is None or claimed <= _FAST_RATE or len(marks) < 2 or marks[-1] <= marks[0]:
+        return claimed
+    shown = (len(marks) - 1) / ((marks[-1] - marks[0]) * Fraction(raw["time_base"]))
+    return shown.limit_denominator(1001) if claimed > 2 * shown else claimed
 
 
 def _rotation(side_data: Sequence[Mapping[str, Any]]) -> int:
