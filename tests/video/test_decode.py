@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import struct
 import subprocess
 from collections.abc import Callable
 from fractions import Fraction
@@ -15,8 +16,8 @@ import pytest
 from numpy.typing import NDArray
 
 from filmcli.errors import InputError, RenderError
-from filmcli.frames import Layout, Planes
-from filmcli.video.decode import decode, last_duration, thumbnails
+from filmcli.frames import Layout, Plane, Planes
+from filmcli.video.decode import decode, last_duration, pictures, thumbnails
 from filmcli.video.pixels import EXACT_FLAGS, layout_of, plan_pixels
 from filmcli.video.probe import probe
 from tests.clips import add_sound, ffmpeg, noise, pattern, raw, write_film, write_vfr
@@ -225,6 +226,49 @@ def test_pictures_stand_upright(tmp_path: Path, turn: int, pix_fmt: str) -> None
             assert (seen == quarter.repeat(across, axis=1).repeat(down, axis=0)).all()
     small = next(thumbnails(info))
     assert small.luma.shape == (info.height, info.width)
+
+
+def lay(plane: Plane, a: int, b: int, c: int, d: int) -> Plane:
+    """Show the sample at (x, y) at (a x + c y, b x + d y), y downwards, moved into the picture."""
+    y, x = np.indices(plane.shape)
+    across, down = a * x + c * y, b * x + d * y
+    across, down = across - across.min(), down - down.min()
+    shown = np.zeros((down.max() + 1, across.max() + 1), plane.dtype)
+    shown[down, across] = plane
+    return shown
+
+
+def with_matrix(film: str, *values: int) -> None:
+    """Set a, b, c, d of the display matrix in the header of an mp4's first track."""
+    a, b, c, d = (value << 16 for value in values)
+    data = bytearray(Path(film).read_bytes())
+    at = data.index(b"tkhd") + 4 + 40  # version 0
+    struct.pack_into(">9i", data, at, a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    Path(film).write_bytes(data)
+
+
+@pytest.mark.parametrize("a", [1, -1])
+@pytest.mark.parametrize("d", [1, -1])
+@pytest.mark.parametrize("lying", [False, True])
+def test_all_eight_turns_and_mirrors_look_as_a_player_shows_them(
+    tmp_path: Path, a: int, d: int, lying: bool
+) -> None:
+    matrix = (0, a, d, 0) if lying else (a, 0, 0, d)
+    frames = noise(layout("yuv420p"), W, H, 1)
+    lossless = ("-c:v", "libx264", "-qp", "0")
+    film = write_film(tmp_path / "in.mp4", frames, layout("yuv420p"), 24, lossless)
+    with_matrix(film, *matrix)
+    info = probe(film)
+    assert (info.width, info.height) == ((H, W) if lying else (W, H))
+    (shown,) = decode(info)
+    for plane, seen in zip(frames[0], shown.planes, strict=True):
+        assert (seen == lay(plane, *matrix)).all()
+    by_ffmpeg = ffmpeg("-i", film, "-f", "rawvideo", "-pix_fmt", "yuv420p", "-")
+    assert matrix == (1, 0, 0, -1) or by_ffmpeg == raw([shown.planes])
+    small = next(thumbnails(info))
+    assert small.luma.shape == (info.height, info.width)
+    (seen_in_colour,) = pictures(info)
+    assert np.corrcoef(seen_in_colour.mean(2).ravel(), small.luma.ravel())[0, 1] > 0.5  # else 0
 
 
 def test_thumbnails_are_the_same_pictures_at_the_same_times(tmp_path: Path) -> None:

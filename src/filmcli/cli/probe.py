@@ -139,6 +139,7 @@ def _facts(found: _Found) -> dict[str, Any]:
         "bits": info.layout.depth,
         "sample_aspect_ratio": str(info.sample_aspect_ratio),
         "rotation": info.rotation,
+        "mirrored": info.mirrored,
         "color": {
             name: getattr(color, name) for name in ("matrix", "primaries", "transfer", "range")
         },
@@ -257,6 +258,8 @@ def _picture_words(info: VideoInfo) -> str:
         words.append(f"pixels {info.sample_aspect_ratio} wide")
     if info.rotation:
         words.append(f"turned by {info.rotation} degrees")
+    if info.mirrored:
+        words.append("mirrored")
     if info.interlaced:
         words.append("interlaced")
     return ", ".join(words)

@@ -66,7 +66,7 @@ def decode(info: VideoInfo, first: int = 0, *, deinterlace: bool = True) -> Iter
     info = _as_asked(info, deinterlace)
 
     def shape(film: Any) -> Any:
-        return _turned(_unwoven(info, _planar(info, film)), info.rotation)
+        return _turned(info, _unwoven(info, _planar(info, film)))
 
     layout, width, height = info.layout, info.width, info.height
     plan = plan_pixels(info.source_pix_fmt, info.rotation, layout.alpha)
@@ -92,7 +92,7 @@ def thumbnails(
     def shape(film: Any) -> Any:
         film = film if seen is None else film.filter("showinfo", checksum=0)
         film = _unwoven(info, film).filter("scale", *size, flags="area")
-        return _turned(film.filter("format", "bgr24"), info.rotation)
+        return _turned(info, film.filter("format", "bgr24"))
 
     last = Fraction(0)
     for time, buffer in _pull(info, shape, "bgr24", width * height * 3, 0, seen):
@@ -122,7 +122,7 @@ def pictures(
 
     def shape(film: Any) -> Any:
         film = _unwoven(info, _of_one_size(info, film)).filter("format", "rgb24")
-        return _turned(film, info.rotation)
+        return _turned(info, film)
 
     for _, buffer in _pull(info, shape, "rgb24", info.height * info.width * 3, 0):
         yield buffer.reshape(info.height, info.width, 3)
@@ -233,12 +233,12 @@ def _film_again(film: Any) -> Any:
     return film.filter("settb", "1/120000").filter("decimate")
 
 
-def _turned(film: Any, rotation: int) -> Any:
-    if rotation == 180:
-        return film.filter("hflip").filter("vflip")
-    if rotation in (90, 270):
-        return film.filter("transpose", "clock" if rotation == 90 else "cclock")
-    return film
+def _turned(info: VideoInfo, film: Any) -> Any:
+    if info.rotation == 180:
+        film = film.filter("hflip").filter("vflip")
+    elif info.rotation in (90, 270):
+        film = film.filter("transpose", "clock" if info.rotation == 90 else "cclock")
+    return film.filter("hflip") if info.mirrored else film
 
 
 def _pull(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import stat
@@ -89,7 +90,7 @@ def _describe(
 ) -> VideoInfo:
     shown = frames[0]
     side_data = [*shown.get("side_data_list", ()), *raw.get("side_data_list", ())]
-    rotation = _rotation(side_data)
+    rotation, mirrored = _orientation(side_data)
     pixels = plan_pixels(shown["pix_fmt"], rotation)
     width, height = shown["width"], shown["height"]
     aspect = fraction(raw.get("sample_aspect_ratio", "1:1").replace(":", "/")) or Fraction(1)
@@ -112,6 +113,7 @@ def _describe(
         color=_color(raw, shown, pixels.layout.model),
         sample_aspect_ratio=aspect,
         rotation=rotation,
+        mirrored=mirrored,
         time_base=Fraction(raw["time_base"]),
         rate=_rate(raw, frames),
         start_time=_start_time(report),
@@ -193,11 +195,17 @@ def _rate(raw: Mapping[str, Any], frames: Sequence[Mapping[str, Any]]) -> Fracti
     return shown.limit_denominator(1001) if claimed > 2 * shown else claimed
 
 
-def _rotation(side_data: Sequence[Mapping[str, Any]]) -> int:
+def _orientation(side_data: Sequence[Mapping[str, Any]]) -> tuple[int, bool]:
+    """By how many degrees the picture is turned clockwise, and whether it is then mirrored."""
     for item in side_data:
-        if "rotation" in item:
-            return round(-float(item["rotation"]) / 90) * 90 % 360
-    return 0
+        rows = re.findall(r"^\d+: +(-?\d+) +(-?\d+) +-?\d+", item.get("displaymatrix", ""), re.M)
+        if len(rows) >= 2:
+            # Where the unit steps to the right and down are shown: (a, b) and (c, d), y downwards.
+            (a, b), (c, d) = (map(int, row) for row in rows[:2])
+            is_mirrored = a * d - b * c < 0
+            angle = math.degrees(math.atan2(b, -a if is_mirrored else a))
+            return round(angle / 90) * 90 % 360, is_mirrored
+    return 0, False
 
 
 def _start_time(report: Mapping[str, Any]) -> Fraction:
