@@ -185,7 +185,8 @@ class VideoInfo:
     Where there is a `span`, nothing else of the film is shown. A raw stream, whose pictures have no
     times, is `counted` by ffmpeg at so many a second; they are shown at `rate`. `time_code` is
     that of the first picture. `streams` are those that belong to the film, also where the file
-    holds several `programmes`. `engine` decodes it, None stands for the processor.
+    holds several `programmes`. Its first packet `begins` so many seconds from the container's
+    start, though it may not be decodable. `engine` decodes it, None stands for the processor.
     """
 
     path: str
@@ -210,6 +211,7 @@ class VideoInfo:
     tags: tuple[tuple[str, str], ...] = ()
     time_code: str | None = None
     chapters: int = 0
+    begins: Fraction | None = None
     notices: tuple[str, ...] = field(default=())
     field_order: FieldOrder = "frames"
     both_fields: bool = False

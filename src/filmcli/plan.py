@@ -20,6 +20,8 @@ from filmcli.video.codecs import output_pix_fmt, words_of
 from filmcli.video.seen import lost_beside
 from filmcli.video.stills import is_stills, kind_of
 
+_LATE_SECONDS = Fraction(1, 2)
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -74,7 +76,8 @@ def make_plan(request: Request, progress: Callable[[int], None]) -> Plan:
     lost = [
         f"{what} cannot be carried over" for what in lost_beside(found.beside, request.encoding)
     ]
-    notices = [*info.notices, *_notices(request), *lost, *untagged, *_findings(found, film)]
+    findings = _findings(info, found, film)
+    notices = [*info.notices, *_notices(request), *lost, *untagged, *findings]
     return Plan(
         source=request.source,
         output=request.output,
@@ -137,7 +140,10 @@ def _look_up(request: Request) -> FirstPass | None:
     return read_spelled(told) if told else None
 
 
-def _findings(found: FirstPass, film: FirstPass) -> Iterator[str]:
+def _findings(info: VideoInfo, found: FirstPass, film: FirstPass) -> Iterator[str]:
+    late = Fraction(0) if info.begins is None else found.origin - info.begins
+    if late > _LATE_SECONDS:
+        yield f"its first {float(late):.1f} s cannot be decoded: the film begins after them"
     repeats = set(found.repeats)
     kept = (time for index, time in enumerate(found.times) if index not in repeats)
     moved = max(abs(new - old) for new, old in zip(film.times, kept, strict=True))

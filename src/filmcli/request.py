@@ -122,7 +122,7 @@ def check_sample(film: str, source: str, settings: Settings) -> None:
 
 def asked_rate(settings: Settings) -> Rate:
     """The rate, or multiple of one, that is asked for; UsageError if the words make none."""
-    if settings.fps:
+    if settings.fps is not None:
         return parse_rate(settings.fps)
     return Rate(Fraction(1 if settings.slow else 2), True)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from filmcli.errors import RenderError
+from filmcli.errors import MachineError, RenderError
 from filmcli.video import process
 from filmcli.video.process import Child, FileName, ask, ffmpeg_version
 
@@ -98,3 +98,13 @@ def test_a_player_may_pause() -> None:
     with Child(["sh", "-c", "sleep 1; cat > /dev/null"], stdin=True, may_pause=True) as child:
         child.write(bytes(4 << 20))
         child.finish("could not read")
+
+
+def test_a_disk_that_is_full_at_the_last_byte_is_an_error() -> None:
+    """ffmpeg says so, and ends as if all were well."""
+    args = ["ffmpeg", "-nostdin", "-y", "-f", "lavfi", "-i", "testsrc=d=0.2:s=64x48"]
+    with Child([*args, "-c:v", "ffv1", "-f", "nut", "file:/dev/full"]) as child:
+        with pytest.raises(MachineError) as failed:
+            child.finish("could not write the film")
+        assert child.wait() == 0
+    assert failed.value.why == "The disk is full."

@@ -64,6 +64,12 @@ def test_what_is_lost_is_said_before_the_work(tmp_path: Path) -> None:
     assert notice in done.stderr.splitlines()
 
 
+def test_what_every_film_of_its_kind_has_is_passed_over(tmp_path: Path) -> None:
+    path = film(tmp_path / "in.ts", codec="mpeg2video")
+    found = first_pass(probe(path), "off")
+    assert "GOP timecode" in found.beside and list(lost_beside(found.beside, X264)) == []
+
+
 def boxed(kind: bytes, content: bytes) -> bytes:
     return struct.pack(">I", 8 + len(content)) + kind + content
 

@@ -20,7 +20,7 @@ from filmcli.video.source import fraction, read_report
 # ffmpeg's demuxers of such streams. (Those of MPEG-4 part 2 hold times.)
 _RAW = (
     *("h261", "h263", "h264", "hevc", "mpegvideo", "mjpeg", "vc1"),
-    *("cavsvideo", "avs2", "avs3", "dirac", "dnxhd", "obu"),
+    *("cavsvideo", "avs2", "avs3", "dirac", "dnxhd", "obu", "av1"),
 )
 _FFMPEG_GUESS, _OTHER_GUESS = Fraction(25), 12
 

@@ -91,7 +91,8 @@ def _pipeline(info: VideoInfo, encoding: Encoding, pix_fmt: str, rate: Fraction)
     if tags := filter_words(color):
         film = film.filter("setparams", **tags)
     aspect = info.sample_aspect_ratio
-    return film.filter("setsar", f"{aspect.numerator}/{aspect.denominator}")
+    whole = max(aspect.numerator, aspect.denominator)
+    return film.filter("setsar", f"{aspect.numerator}/{aspect.denominator}", max=max(100, whole))
 
 
 def _recoded(film: Any, info: VideoInfo, pix_fmt: str, color: Color) -> Any:

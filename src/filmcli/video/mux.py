@@ -309,7 +309,8 @@ def verify(
     worst = Fraction(off, unit)
     if worst > info.time_base:
         raise _broken(output, f"A picture is {float(worst):.6f} s out of its place.")
-    if abs(frames / rate - duration) * rate * 2 > 1:
+    # A part shorter than half a picture is one.
+    if frames > 1 and abs(frames / rate - duration) * rate * 2 > 1:
         seconds = f"{float(frames / rate):.6f} s instead of {float(duration):.6f} s"
         raise _broken(output, f"Its pictures last {seconds}.")
     found: Counter[str] = Counter(s.kind for s in info.streams if s.index != info.stream.index)

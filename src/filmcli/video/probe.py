@@ -90,6 +90,7 @@ def _describe(
 ) -> VideoInfo:
     shown = frames[0]
     side_data = [*shown.get("side_data_list", ()), *raw.get("side_data_list", ())]
+    _check_colours(path, side_data)
     rotation, mirrored = _orientation(side_data)
     pixels = plan_pixels(shown["pix_fmt"], rotation)
     width, height = shown["width"], shown["height"]
@@ -124,6 +125,7 @@ def _describe(
         tags=read_tags(report),
         time_code=read_time_code(report, stream.index),
         chapters=len(report.get("chapters", ())),
+        begins=_begins(report, raw),
         notices=(*pixels.notices, *_dynamic_hdr(side_data), *_alpha_beside(raw), *pieces.notice),
         field_order=fields.order,
         telecine_start=begun * Fraction(raw["time_base"]) if fields.film and is_known else None,
@@ -138,7 +140,11 @@ def _check_file(path: str) -> None:
         if stat.S_ISDIR(mode):
             raise no_film(path, "It is a folder.")
         if not stat.S_ISREG(mode):
-            raise no_film(path, "It is no regular file (a pipe or a device, perhaps).")
+            raise InputError(
+                f"{path} cannot be read as a film.",
+                "It is no regular file, but a pipe or a device, and films are read several times.",
+                "Pipe a film in as y4m: ffmpeg -i FILM -f yuv4mpegpipe - | filmcli upsample -",
+            )
         with open(path, "rb") as file:
             if not file.read(1):
                 raise no_film(path, "It is empty.")
@@ -217,6 +223,23 @@ def _start_time(report: Mapping[str, Any]) -> Fraction:
             if abs(exact - start) <= Fraction(1, 10**6):
                 return Fraction(exact)
     return start
+
+
+def _begins(report: Mapping[str, Any], raw: Mapping[str, Any]) -> Fraction | None:
+    if "start_pts" not in raw:
+        return None
+    return Fraction(raw["start_pts"] * Fraction(raw["time_base"]) - _start_time(report))
+
+
+def _check_colours(path: str, side_data: Sequence[Mapping[str, Any]]) -> None:
+    """InputError for colours that only Dolby Vision's own decoders understand."""
+    for item in side_data:
+        if "DOVI" in item.get("side_data_type", "") and item.get("dv_profile") == 5:
+            raise InputError(
+                f"{path} has no ordinary colours.",
+                "It is Dolby Vision of profile 5, which ffmpeg would show green and purple.",
+                "Convert it to HDR10 first, with a tool that knows Dolby Vision.",
+            )
 
 
 def _duration(report: Mapping[str, Any], raw: Mapping[str, Any]) -> Fraction | None:

@@ -208,16 +208,18 @@ class Child:
         if code < 0:
             killer = signal.Signals(-code).name
             raise self._failure(f"{what}.", f"It was killed by {killer}.")
-        if code > 0:
-            raise self._failure(f"{what} (exit code {code}).", self.last_words())
+        # ffmpeg ends well, too, if the last bytes find no room.
+        if code > 0 or os.strerror(errno.ENOSPC) in self.last_words():
+            ended = f" (exit code {code})" if code else ""
+            raise self._failure(f"{what}{ended}.", self.last_words())
 
     def _failure(self, what: str, why: str) -> FilmcliError | BrokenPipeError:
         """The error if it failed: a full disk and a reader that left are no broken film."""
-        if os.strerror(errno.EPIPE) in why:
-            return BrokenPipeError(errno.EPIPE, why)
         if os.strerror(errno.ENOSPC) in why:
             do = "Free some space there, or name another folder, and give the same command again."
             return MachineError(f"{self.name} {what}", "The disk is full.", do)
+        if os.strerror(errno.EPIPE) in why:
+            return BrokenPipeError(errno.EPIPE, why)
         return RenderError(f"{self.name} {what}", why, self._advice)
 
     def last_words(self, lines: int = 4) -> str:

@@ -49,7 +49,7 @@ class Seen:
             pixel = Fraction(over, under) if over and under else Fraction(1)
             self.shapes[Shape(width, height, pixel)] += 1
         elif match := _BESIDE.search(line):
-            self.beside[match[1].strip()] += 1
+            self.beside[match[1].partition(" - ")[0].strip()] += 1
 
 
 def lost_beside(beside: Iterable[str], encoding: Encoding) -> Iterator[str]:

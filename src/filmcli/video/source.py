@@ -7,6 +7,7 @@ no still pictures), only the file protocol, and a limit on the picture's size.
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from collections.abc import Iterator
 from fractions import Fraction
@@ -23,8 +24,16 @@ _DEMUXERS = (
     "mov,matroska,avi,mpegts,mpeg,mpegvideo,m4v,flv,live_flv,kux,asf,gif,apng,nut,mxf,mxg,ogg,rm,"
     "wtv,dv,h261,h263,h264,hevc,vc1,vc1test,avs2,avs3,cavsvideo,dirac,dnxhd,ivf,obu,"
     "yuv4mpegpipe,mjpeg,swf,nsv,nuv,gxf,lxf,dhav,pva,vivo,film_cpk,wc3movie,4xm,bethsoftvid,idcin,"
-    "roq,rpl,smk,bink,binka,flic,mm,mv,mvi,thp,txd,vmd,ipmovie,rl2,lmlm4,ffm,mlv,cine,r3d,ifv,"
+    "roq,rpl,smk,bink,binka,flic,mm,mv,mvi,thp,txd,vmd,ipmovie,rl2,smjpeg,filmstrip,av1,lmlm4,ffm,mlv,cine,r3d,ifv,"
     "aac,ac3,eac3,aiff,amr,ape,au,caf,dts,flac,mp3,tak,tta,truehd,w64,wav,wv,oma"
+)
+# What reads other files, and what is text or a still picture; names of ffmpeg's demuxers.
+_NO_FILMS = (
+    *("concat", "hls", "dash", "webm_dash_manifest", "imf", "sdp", "rtsp", "rtp", "sap"),
+    *("image2", "image2pipe", "ico", "tty", "bin", "xbin", "idf", "adf", "lavfi", "data"),
+    *("srt", "ass", "webvtt", "sami", "scc", "stl", "lrc", "mpl2", "mpsub", "microdvd", "mcc"),
+    *("pjs", "realtext", "subviewer", "subviewer1", "aqtitle", "vplayer", "tedcaptions", "sup"),
+    *("vobsub", "dvbsub", "dvbtxt", "jacosub", "ffmetadata"),
 )
 _HEADER_LIMIT_SECONDS = 60.0
 
@@ -84,8 +93,11 @@ def listed(path: str, *wanted: str) -> Iterator[list[bytes]]:
 
 def _reason(path: str, answer: Answer) -> str:
     words = answer.words.replace(FileName(path), "the file")
-    if "not on whitelist" in words:
-        return "It looks like a playlist, a still picture, subtitles or text, not like a film."
+    if match := re.search(r"(?:\[(\S+) @ [^]]*\] )?Format not on whitelist", words):
+        name = match[1] or "unknown"
+        if name in _NO_FILMS or name.endswith("_pipe"):
+            return "It looks like a playlist, a still picture, subtitles or text, not like a film."
+        return f"Its format, {name}, is not one of those that are read."
     return f"ffprobe says: {words}" if words else "ffprobe does not know its format."
 
 

@@ -5,6 +5,7 @@ OpenCV reads the whole animation at once, so its size is checked before, by its 
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import cv2
@@ -18,6 +19,8 @@ _MOST_BYTES = 1 << 30
 
 def is_animated_webp(path: str) -> bool:
     """True for a WebP file whose header says that it moves."""
+    if not os.path.isfile(path):  # a pipe would be waited for
+        return False
     try:
         with open(path, "rb") as file:
             head = file.read(21)
