@@ -25,6 +25,7 @@ FLOORS = {
     "video": 1,
     "network": 1,
     "segments": 1,
+    "steady": 1,
     "scenes": 1,
     "duplicates": 1,
     "losses": 1,
@@ -56,7 +57,17 @@ NEIGHBOURS = {
     ("adapt", "evaluation"),  # the built-in film, where none is given
 }
 TORCH_FREE = (
-    *("video", "scenes", "duplicates", "firstpass", "timing", "frames", "prefetch", "errors"),
+    *(
+        "video",
+        "scenes",
+        "duplicates",
+        "firstpass",
+        "timing",
+        "steady",
+        "frames",
+        "prefetch",
+        "errors",
+    ),
     *("cli", "job", "segments"),
 )
 

@@ -18,7 +18,8 @@ from filmcli.frames import Frame, Neighbour, Planes
 from filmcli.job import open_job
 from filmcli.render import Reel, render
 from filmcli.segments import segments
-from filmcli.timing import Timeline, steady
+from filmcli.steady import steady
+from filmcli.timing import Timeline
 from filmcli.video.decode import decode
 from filmcli.video.encode import SEGMENT_SUFFIX, SegmentWriter
 from filmcli.video.mux import join, verify

@@ -11,7 +11,7 @@ import pytest
 
 from filmcli.firstpass import first_pass
 from filmcli.pulldown import even_pulldown
-from filmcli.timing import steady
+from filmcli.steady import steady
 from filmcli.video.probe import probe
 from tests.clips import ffmpeg
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from filmcli.errors import InputError, UsageError
 from filmcli.segments import segments
+from filmcli.steady import steady
 from filmcli.timing import (
     Outer,
     Rate,
@@ -21,7 +22,6 @@ from filmcli.timing import (
     parse_rate,
     source_rate,
     spell_rate,
-    steady,
 )
 from tests.timelines import even, patient, timelines
 

@@ -18,7 +18,8 @@ from filmcli.duplicates import even_repeats, find_repeats
 from filmcli.frames import Frame, Shape, VideoInfo
 from filmcli.pulldown import even_pulldown
 from filmcli.scenes import survey
-from filmcli.timing import source_rate, steady
+from filmcli.steady import steady
+from filmcli.timing import source_rate
 from filmcli.video.decode import decode, last_duration, thumbnails
 from filmcli.video.seen import Seen
 

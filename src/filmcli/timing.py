@@ -1,4 +1,4 @@
-"""The exact timeline: target rates, steady source times, the output grid.
+"""The exact timeline: target rates, the output grid.
 
 A film is pictures at exact times (`Fraction` seconds). Over it lies a new, even grid: output k
 stands at t[0] + k/F for k in [0, N), N = max(1, floor(D*F + 1/2)), where D reaches to the end of
@@ -114,75 +114,6 @@ def parse_clock(text: str) -> Fraction:
     return total
 
 
-def steady(
-    times: Sequence[Fraction], tick: Fraction, nominal: Fraction | None = None
-) -> list[Fraction]:
-    """Put times that lie within one tick of an exact even grid back on it; leave others untouched.
-
-    `times` strictly increase, in seconds; `tick` is the container's time base (Matroska: 1/1000,
-    where 23.976 fps is stored as 0, 42, 83, 125 ms); `nominal` is the rate the file claims, a hint
-    that counts only if it fits. Missing frames stay missing. The first time never moves.
-    """
-    times = list(times)
-    if len(times) < 2:
-        return times
-    *marks, tick_marks, second = _integers([*times, tick])
-    average = Fraction(len(times) - 1) / (times[-1] - times[0])
-    for rates in (_plain_rates(nominal), _odd_rates(average)):
-        fits = [_fit(marks, second, tick_marks, rate) for rate in rates]
-        # Exact beats rounded (errors within one tick) beats jittered; then the rates' order.
-        best = min(filter(None, fits), key=lambda fit: min(2, ceil(fit.spread)), default=None)
-        if best is not None:
-            origin, step, second = _integers([times[0], 1 / best.rate])
-            return [Fraction(origin + place * step, second) for place in best.places]
-    return times
-
-
-class _Fit(NamedTuple):
-    """A grid that explains the times: whole steps from the first, spread of the errors in ticks."""
-
-    rate: Fraction
-    places: list[int]
-    spread: Fraction
-
-
-def _plain_rates(nominal: Fraction | None) -> list[Fraction]:
-    """The common rates, led by the one that `nominal` means (to 1e-5: 2997/125 is 24000/1001)."""
-    if not nominal:
-        return list(COMMON_RATES)
-    meant = [rate for rate in COMMON_RATES if abs(rate / nominal - 1) < Fraction(1, 100_000)]
-    return [*meant, nominal, *COMMON_RATES]
-
-
-def _odd_rates(average: Fraction) -> list[Fraction]:
-    """Round numbers near the average rate, and the average itself."""
-    return [*filter(None, (average.limit_denominator(most) for most in (1, 100, 1001))), average]
-
-
-def _fit(marks: Sequence[int], second: int, tick: int, rate: Fraction) -> _Fit | None:
-    """Try one grid through marks[0]; None if a time is more than a tick off or most steps skip.
-
-    A tick above a third of the step would put any times on a grid, so such grids are refused.
-    """
-    # One unit is 1/(second * numerator) of a second: the grid's step and all errors are integers.
-    step, limit = rate.denominator * second, tick * rate.numerator
-    if 3 * limit > step:
-        return None
-    places, low, high, single = [0], 0, 0, 0
-    for mark in marks[1:]:
-        units = (mark - marks[0]) * rate.numerator
-        place = (2 * units + step) // (2 * step)
-        error = units - place * step
-        if not -limit <= error <= limit or place <= places[-1]:
-            return None  # a wrong rate drifts off within some fifty frames, so this is cheap
-        single += place == places[-1] + 1
-        low, high = min(low, error), max(high, error)
-        places.append(place)
-    if 2 * single < len(places) - 1:
-        return None
-    return _Fit(rate, places, Fraction(high - low, limit))
-
-
 def source_rate(times: Sequence[Fraction], last_duration: Fraction) -> Fraction:
     """Return the source's frames per second: exact for an even grid (missing frames allowed).
 
@@ -191,7 +122,7 @@ def source_rate(times: Sequence[Fraction], last_duration: Fraction) -> Fraction:
     """
     if len(times) == 1:
         return (1 / last_duration).limit_denominator(1001) or 1 / last_duration
-    *marks, second = _integers(times)
+    *marks, second = integers(times)
     steps = [b - a for a, b in pairwise(marks)]
     step = min(steps)
     if 2 * steps.count(step) >= len(steps) and all(s % step == 0 for s in steps):
@@ -200,8 +131,8 @@ def source_rate(times: Sequence[Fraction], last_duration: Fraction) -> Fraction:
     return average.limit_denominator(1001) or average
 
 
-def _integers(times: Sequence[Fraction]) -> list[int]:
-    """The times as integers in a common unit, and last how many units make a second."""
+def integers(times: Sequence[Fraction]) -> list[int]:
+    """Return the times as integers in a common unit, and last how many units make a second."""
     second = lcm(*{time.denominator for time in times})
     return [*(time.numerator * (second // time.denominator) for time in times), second]
 
@@ -293,7 +224,7 @@ class Timeline:
 
     @cached_property
     def _grid(self) -> _Grid:
-        *marks, second = _integers([*self.times, self.times[-1] + self.last_duration, self.time(0)])
+        *marks, second = integers([*self.times, self.times[-1] + self.last_duration, self.time(0)])
         finer = lcm(second, self.rate.numerator) // second
         *marks, first = [mark * finer for mark in marks]
         second *= finer
