@@ -176,7 +176,8 @@ class VideoInfo:
 
     The coded picture is turned by `rotation` degrees clockwise; if it is `mirrored`, left and right
     are changed then. Headers lie: durations and counts in here are claims (`None` where unknown);
-    only decoding tells. `start_time` is the container's start, from which all decoded times are counted.
+    only decoding tells. `start_time` is the container's start, from which all decoded times are
+    counted.
     Of an `interlaced` film `both_fields` makes two pictures a frame, each at its own time, instead
     of one. If it is cinema film that was spread over fields (3:2 pulldown), `telecine_start` is
     where its first picture stands in the file, and its own pictures are put together again;
