@@ -41,7 +41,7 @@ class Clock:
     def __init__(self) -> None:
         self.at_an_end = 0
 
-    def between(
+    def begin(
         self,
         left: Planes,
         right: Planes,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import islice, pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ class Blend:
         self.calls: list[tuple[list[Fraction], Mapping[str, Tensor] | None]] = []
         self.around: list[tuple[tuple[int, Fraction] | None, tuple[int, Fraction] | None]] = []
 
-    def between(
+    def begin(
         self,
         left: Planes,
         right: Planes,
@@ -141,7 +142,7 @@ def test_one_reel_serves_many_segments() -> None:
         reel.at(8)
 
 
-def test_frames_are_pulled_as_late_as_possible() -> None:
+def test_frames_are_pulled_no_earlier_than_for_two_runs_ahead() -> None:
     pulled: list[int] = []
 
     def frames() -> Iterator[Frame]:
@@ -154,8 +155,30 @@ def test_frames_are_pulled_as_late_as_possible() -> None:
     furthest = []
     for _ in render(Reel(frames(), 0), slots, timeline.outer, Blend()):
         furthest.append(pulled[-1])
-    # A kept picture needs no other, a made one that after its right, as far as there is one.
-    assert furthest == [0, 2, 2, 3, 3, 4, 4, 4, 4, 4]
+    # A kept picture needs no other, a made one that after its right, as far as there is one:
+    # 0, 2, 2, 3, 3, 4 and so on, each two pictures earlier.
+    assert furthest == [2, 3, 3, 4, 4, 4, 4, 4, 4, 4]
+
+
+def test_an_interval_is_begun_before_the_pictures_of_the_one_before_are_waited_for() -> None:
+    told: list[str] = []
+
+    class Slow(Blend):
+        def begin(self, *of: Any, **around: Any) -> Iterator[Planes]:  # type: ignore[override]
+            made, number = super().begin(*of, **around), len(self.calls)
+            told.append(f"begun {number}")
+
+            def arriving() -> Iterator[Planes]:
+                told.append(f"waited for {number}")
+                yield from made
+
+            return arriving()
+
+    slots = [Slot("make", i, Fraction(1, 2)) for i in range(4)]
+    pictures = render(Reel(iter(film([0, 10, 20, 30, 40])), 0), slots, alone, Slow())
+    assert shown(islice(pictures, 2)) == [5, 15]
+    assert told == ["begun 1", "begun 2", "begun 3", "waited for 1", "begun 4", "waited for 2"]
+    assert shown(pictures) == [25, 35]
 
 
 def test_a_film_that_ends_early_is_an_error_after_what_it_gave() -> None:

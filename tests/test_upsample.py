@@ -33,7 +33,7 @@ def mixture(
 
 @pytest.fixture(autouse=True)
 def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Interpolator, "between", mixture)
+    monkeypatch.setattr(Interpolator, "begin", mixture)
 
 
 def made(source: str, output: Path, **asked: object) -> list[str]:

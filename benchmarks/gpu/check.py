@@ -27,6 +27,8 @@ from filmcli.network.film import CONFIGS
 from filmcli.network.interpolator import Interpolator
 from filmcli.network.machine import choose_device
 from filmcli.network.weights import Weights
+from filmcli.video.engines import decoded_by
+from filmcli.video.probe import probe
 
 ROOT = Path(__file__).parents[2]
 PRECISIONS = "float32", "float16", "bfloat16"
@@ -243,6 +245,8 @@ def end_to_end(device: torch.device, tiny: bool) -> Iterator[Row]:
         for width, height, seconds in films:
             film = Path(folder) / f"{height}.mp4"
             _film(film, width, height, seconds)
+            info = decoded_by(probe(str(film)), "cuda")
+            yield {"film": f"{width}x{height}", "said": info.engine or info.notices[-1]}
             for words in (["-c", "x264", "--preset", "veryfast"], ["-c", "ffv1"]):
                 output = Path(folder) / f"{height}.mkv"
                 begun = time.perf_counter()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from fractions import Fraction
 from functools import partial
@@ -40,12 +41,19 @@ class Film24:
     def __init__(self, doorway: Interpolator, shot: Sequence[Planes]) -> None:
         self._doorway, self._shot = doorway, shot
         self._places = count()
+        self._ahead: deque[Iterable[Planes]] = deque()
 
     def interval(self) -> list[Planes]:
-        """Return the two pictures of the next interval."""
+        """Return the two pictures of an interval, the next one begun, as when a film is made."""
+        self._ahead.append(self._begin())
+        if len(self._ahead) == 1:
+            self._ahead.append(self._begin())
+        return list(self._ahead.popleft())
+
+    def _begin(self) -> Iterable[Planes]:
         k = next(self._places)
         before, left, right, after = (self._shot[(k + i) % len(self._shot)] for i in range(4))
-        return self._doorway.between(
+        return self._doorway.begin(
             left,
             right,
             PHASES[k % 2],

@@ -18,7 +18,7 @@ _STAGES = (
     ("filmcli.network.color", "upload"),
     ("filmcli.network.color", "to_rgb"),
     ("filmcli.network.color", "from_rgb"),
-    ("filmcli.network.color", "download"),
+    ("filmcli.network.color", "rounded"),
     ("filmcli.network.painter.Painter", "_run"),
 )
 

@@ -5,10 +5,11 @@ Everything is pulled: a picture is made when it is asked for, and four source fr
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import groupby
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 from torch import Tensor
@@ -17,11 +18,13 @@ from filmcli.errors import RenderError
 from filmcli.frames import Frame, Neighbour, Planes
 from filmcli.timing import Outer, Slot
 
+T = TypeVar("T")
+
 
 class Between(Protocol):
     """Whatever makes the pictures between two: the network's doorway, or a blend."""
 
-    def between(
+    def begin(
         self,
         left: Planes,
         right: Planes,
@@ -30,13 +33,15 @@ class Between(Protocol):
         *,
         before: Neighbour | None = None,
         after: Neighbour | None = None,
-    ) -> list[Planes]:
-        """Return the pictures at `phases`, in their order.
+    ) -> Iterable[Planes]:
+        """Begin with the pictures at `phases`, in their order, which are there when asked for.
 
         `before` left and `after` right stand frames that tell how the motion changes.
         """
 
 
+_BEGUN_AHEAD = 2
+"""Runs of slots: a kept picture and the made ones after it are two."""
 _HELD = 4
 """Source frames: an interval's two, the one before and the one after."""
 
@@ -82,8 +87,37 @@ def render(
 
     All phases of one interval go to `interpolator` together, with the `params` of the scene and
     the neighbours that `outer_of` (a timeline's `outer`) counts. Between two equal frames stands
-    the left one: the network cannot improve on it.
+    the left one: the network cannot improve on it. The next interval is begun before the pictures
+    of the one before it are taken, so that a device is at work while they are written.
     """
+    for pictures in _ahead(_runs(reel, slots, outer_of, interpolator, params)):
+        yield from pictures
+
+
+def _ahead(runs: Iterable[T]) -> Iterator[T]:
+    """Yield each of `runs` after some more were taken; if that fails, after all that did not."""
+    taken: deque[T] = deque()
+    failure: Exception | None = None
+    try:
+        for run in runs:
+            taken.append(run)
+            if len(taken) > _BEGUN_AHEAD:
+                yield taken.popleft()
+    except Exception as error:
+        failure = error
+    yield from taken
+    if failure is not None:
+        raise failure
+
+
+def _runs(
+    reel: Reel,
+    slots: Iterable[Slot],
+    outer_of: Callable[[int], Outer],
+    interpolator: Between,
+    params: Mapping[str, Tensor] | None,
+) -> Iterator[Iterable[Planes]]:
+    """Yield the pictures of one run of slots after the other, made ones as they were begun."""
     for (is_made, index), run in groupby(slots, key=lambda slot: (slot.kind == "make", slot.left)):
         left = reel.at(index)
         phases = [slot.phase for slot in run]
@@ -91,11 +125,9 @@ def render(
             right = reel.at(index + 1)
             if not _equal(left, right):
                 before, after = neighbours(reel.at, index, outer_of(index))
-                yield from interpolator.between(
-                    left, right, phases, params, before=before, after=after
-                )
+                yield interpolator.begin(left, right, phases, params, before=before, after=after)
                 continue
-        yield from [left] * len(phases)
+        yield [left] * len(phases)
 
 
 def neighbours(

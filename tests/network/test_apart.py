@@ -134,7 +134,7 @@ def test_a_film_waits_for_the_device_twice_an_interval() -> None:
     for _ in range(3):
         with counted() as waits:
             next(made)
-        assert waits == ["to", "is_nonzero"]  # the planes, and then whether they are finite
+        assert waits == ["to", "to"]  # the planes, and whether they are finite, together on a GPU
 
 
 def test_parameters_of_a_scene_are_brought_over() -> None:

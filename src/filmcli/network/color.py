@@ -13,15 +13,18 @@ places must not bleed into what is made.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from filmcli.frames import Color, Layout, Planes
+from filmcli.network.transfer import Returning, sent
 
 Siting = Literal["first", "center", "last"]
 """Where a chroma sample sits along one axis: on the first, between, or on the last luma sample."""
@@ -50,43 +53,38 @@ class _Codes(NamedTuple):
 def upload(planes: Planes, device: torch.device) -> tuple[Tensor, ...]:
     """Return each plane as float32 code values `(1, 1, H, W)` on `device`.
 
-    Whole numbers travel, all planes in one piece; to a GPU from pinned memory: nobody waits.
+    Whole numbers travel, all planes in one piece.
     """
-    packed = np.int16 if planes[0].itemsize == 2 else np.uint8  # uint16 is not for arithmetic
-    sizes = [plane.size for plane in planes]
-    staged = _staging(sum(sizes), torch.from_numpy(np.empty(0, packed)).dtype, device)
-    for part, plane in zip(torch.split(staged, sizes), planes, strict=True):
-        part.numpy()[:] = plane.ravel().view(packed)
-    moved = staged.to(device, non_blocking=True)
-    if packed is np.int16:
-        moved = moved.to(torch.int32) & 0xFFFF
-    parts = zip(torch.split(moved.float(), sizes), planes, strict=True)
-    return tuple(part.view(1, 1, *plane.shape) for part, plane in parts)
+    if planes[0].itemsize == 1:
+        codes = sent(planes, device)
+    else:  # uint16 is not for arithmetic
+        codes = sent([plane.view(np.int16) for plane in planes], device).to(torch.int32) & 0xFFFF
+    parts = torch.split(codes.float(), [plane.size for plane in planes])
+    return tuple(part.view(1, 1, *plane.shape) for part, plane in zip(parts, planes, strict=True))
 
 
 def download(planes: Sequence[Tensor], layout: Layout) -> list[Planes]:
     """Return the pictures of a batch of code values `(B, 1, H, W)`, rounded to the nearest code."""
+    (samples,) = Returning([rounded(planes, layout)]).arrays()
+    return pictures(samples, [plane.shape for plane in planes], layout)
+
+
+def rounded(planes: Sequence[Tensor], layout: Layout) -> Tensor:
+    """Return code values `(B, 1, H, W)` as samples, flat, one plane after the other."""
     largest = _largest(layout)
     codes = torch.cat([(plane + 0.5).floor().clamp(0, largest).flatten() for plane in planes])
     # From float to int16 what is above its largest is undefined, from int32 it wraps.
-    whole = codes.to(torch.uint8) if layout.depth == 8 else codes.to(torch.int32).to(torch.int16)
-    if whole.device.type == "cuda":
-        staged = _staging(whole.numel(), whole.dtype, whole.device)
-        staged.copy_(whole, non_blocking=True)
-        torch.cuda.current_stream(whole.device).synchronize()
-        whole = staged
-    samples = whole.cpu().numpy().view(layout.dtype)
-    ends = np.cumsum([plane.numel() for plane in planes])[:-1]
-    arrays = [
-        array.reshape(len(plane), *plane.shape[-2:])
-        for array, plane in zip(np.split(samples, ends), planes, strict=True)
-    ]
-    return [tuple(array[b] for array in arrays) for b in range(len(arrays[0]))]
+    return codes.to(torch.uint8) if layout.depth == 8 else codes.to(torch.int32).to(torch.int16)
 
 
-def _staging(size: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Return main memory for what goes to `device` or comes from there."""
-    return torch.empty(size, dtype=dtype, pin_memory=device.type == "cuda")
+def pictures(
+    samples: NDArray[Any], shapes: Sequence[Sequence[int]], layout: Layout
+) -> list[Planes]:
+    """Return the pictures of a batch of which `rounded` made `samples` of planes of `shapes`."""
+    ends = np.cumsum([math.prod(shape) for shape in shapes])[:-1]
+    parts = np.split(samples.view(layout.dtype), ends)
+    arrays = [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+    return [tuple(array[b, 0] for array in arrays) for b in range(len(arrays[0]))]
 
 
 def to_rgb(planes: Sequence[Tensor], layout: Layout, color: Color) -> Tensor:

@@ -6,9 +6,10 @@ It owns device, precision, memory and tiles.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -28,6 +29,7 @@ from filmcli.network.machine import (
 )
 from filmcli.network.painter import Outer, Painter, Params, Picture
 from filmcli.network.tiles import OVERLAP_PX, SMALLEST_TILE_PX, Window, split, weight
+from filmcli.network.transfer import Returning
 from filmcli.network.weights import Weights
 
 _logger = logging.getLogger(__name__)
@@ -41,6 +43,13 @@ class _Source:
     params: Params | None
     rgb: Tensor
     whole: Picture | None
+
+
+class _Coming(NamedTuple):
+    """Samples and whether they are finite, on their way, and the shapes of their planes."""
+
+    parts: Returning
+    shapes: list[tuple[int, ...]]
 
 
 class Interpolator:
@@ -89,7 +98,6 @@ class Interpolator:
             words.append(f"tiles of {self._tile} px")
         return ", ".join(words)
 
-    @torch.inference_mode()
     def between(
         self,
         left: Planes,
@@ -107,38 +115,66 @@ class Interpolator:
         are of a network that knows how. Raises MachineError if even the smallest tiles do not fit
         the memory, RenderError if the result is not finite in float32.
         """
+        return list(self.begin(left, right, phases, params, before=before, after=after))
+
+    @torch.inference_mode()
+    def begin(
+        self,
+        left: Planes,
+        right: Planes,
+        phases: Sequence[Fraction],
+        params: Params | None = None,
+        *,
+        before: Neighbour | None = None,
+        after: Neighbour | None = None,
+    ) -> Iterable[Planes]:
+        """Begin what `between` does; the pictures are waited for when they are asked for.
+
+        A GPU goes on with what was begun while its earlier pictures are taken away.
+        """
         around = (before, after) if self._config.bends else (None, None)
         while True:
             try:
                 with exact_convolutions():
-                    pictures, is_finite = self._planes_between(left, right, around, phases, params)
+                    coming = self._begun(left, right, around, phases, params)
             except RuntimeError as error:
                 if not is_out_of_memory(error):
                     raise
             else:
-                if is_finite:
-                    return pictures
-                self._leave_half_precision()
-                continue
+                break
             # Here, not in the handler: the error's traceback holds the tensors.
             self._halve_tile()
 
-    def _planes_between(
+        def again() -> list[Planes]:
+            return self.between(left, right, phases, params, before=before, after=after)
+
+        return self._arriving(coming, self._dtype, again)
+
+    def _begun(
         self,
         left: Planes,
         right: Planes,
         around: tuple[Neighbour | None, Neighbour | None],
         phases: Sequence[Fraction],
         params: Params | None,
-    ) -> tuple[list[Planes], bool]:
-        """Return the pictures at each of `phases`, and whether they are finite.
-
-        That is asked last: it waits for the device, which the download has done by then.
-        """
+    ) -> _Coming:
         rgb = torch.cat(self._rgb_between(left, right, around, phases, params))
-        is_finite = rgb.sum().isfinite()
         codes = colors.from_rgb(rgb, self._layout, self._color)
-        return colors.download(codes, self._layout), bool(is_finite)
+        # Whether all is finite travels with it: to ask the device would wait for what comes after.
+        parts = colors.rounded(codes, self._layout), rgb.sum().isfinite()[None]
+        return _Coming(Returning(parts), [tuple(plane.shape) for plane in codes])
+
+    def _arriving(
+        self, coming: _Coming, dtype: torch.dtype, again: Callable[[], list[Planes]]
+    ) -> Iterator[Planes]:
+        """Yield the pictures that were begun in `dtype`, made again if that was too narrow."""
+        samples, is_finite = coming.parts.arrays()
+        if is_finite[0]:
+            yield from colors.pictures(samples, coming.shapes, self._layout)
+            return
+        if self._dtype == dtype:
+            self._leave_half_precision()
+        yield from again()
 
     def _rgb_between(
         self,
