@@ -117,6 +117,25 @@ def test_an_edit_list_hides_pictures_and_the_sound_still_fits(tmp_path: Path) ->
     assert hashes(tmp_path / "out.mp4") == hashes(source)
 
 
+@pytest.mark.parametrize("ending", [".mkv", ".ts", ".nut"])
+@pytest.mark.parametrize("source", [".mp4", ".mov"])
+def test_what_an_edit_list_hides_does_not_come_back_in_another_container(
+    tmp_path: Path, source: str, ending: str
+) -> None:
+    film = pattern(tmp_path / "film.mp4", 2, "-bf", "2")
+    whole = add_sound(tmp_path / f"whole{source}", film, codec="mp3")
+    cut = tmp_path / f"cut{source}"
+    ffmpeg("-ss", "0.9", "-i", whole, "-map", "0", "-c", "copy", cut)
+    output = tmp_path / f"out{ending}"
+    remake(str(cut), output, Fraction(60))
+    begins = starts(output)
+    packet = 1152 / 44100
+    # One packet that is hidden in part, and the one before it.
+    assert -2 * packet <= begins["1"] - begins["0"] <= 1 / 60
+    played = ffmpeg("-i", output, "-map", "0:a", "-f", "s16le", "-")
+    assert len(played) / 2 / 44100 == pytest.approx(0.1, abs=3 * packet)  # of its tone of 1 s
+
+
 def test_everything_else_in_the_file_comes_along(tmp_path: Path) -> None:
     film = pattern(tmp_path / "film.mp4", 1)
     font = tmp_path / "font.ttf"

@@ -50,6 +50,8 @@ _CUT_SHORT = (
     "noise=drop='lte(pts+duration,0)',"
     "setts=pts='max(PTS,0)':dts='max(DTS,0)':duration='DURATION+min(PTS,0)'"
 )
+# The last packet that is hidden stays: decoders need it for the first that is heard.
+_HIDDEN = "noise=drop='gt(duration,0)*lte(pts+2*duration,0)'"
 _LEFT_OUT = "noise=drop='lt(pts,0)'"
 _MARK = re.compile(r"\s*\[?filmcli ([0-9a-f]+)\]?\s*$")
 
@@ -145,6 +147,8 @@ def _output(
             words[f"bsf:{at}"] = ",".join(_unbroken(info, item, turns, cut))
         elif cut and not item.stream.is_attached_picture:
             words |= _cut_words(at, item)
+        elif "mp4" in info.container and not output.lower().endswith(MP4):
+            words |= _hidden_words(at, item)
     # Segments keep no colour tags but those in the coded pictures, where FFV1 has none.
     color = coded_color(info, output_pix_fmt(info, encoding)[0])
     words |= {f"{key}:v:0": value for key, value in color_words(color).items()}
@@ -235,6 +239,12 @@ def _cut_words(at: int, item: Carried) -> dict[str, str]:
     if item.stream.kind == "subtitle":
         return {f"bsf:{at}": _CUT_SHORT if item.coder == "copy" else _LEFT_OUT}
     return {f"copypriorss:{at}": "0"}
+
+
+def _hidden_words(at: int, item: Carried) -> dict[str, str]:
+    """Words that leave out what an edit list hides, for containers that have none."""
+    is_copied_sound = item.stream.kind == "audio" and item.coder == "copy"
+    return {f"bsf:{at}": _HIDDEN} if is_copied_sound else {}
 
 
 def _stretched(stretch: Fraction, start: Fraction) -> list[str]:
