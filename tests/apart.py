@@ -6,6 +6,7 @@ So the paths that only a GPU takes run without one, with values that can be comp
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -52,9 +53,16 @@ class Apart(Tensor):
     inner: Tensor
     waits: list[str] | None = None
     """What waited for the device, where somebody counts."""
+    room: float = math.inf
+    """How many elements one tensor can have."""
+    largest: int = 0
+    """How many the largest had so far."""
 
     @staticmethod
     def __new__(cls, inner: Tensor) -> Apart:
+        Apart.largest = max(Apart.largest, inner.numel())
+        if inner.numel() > Apart.room:
+            raise RuntimeError(f"out of memory: there is no room for {inner.numel()} elements")
         made = torch.Tensor._make_wrapper_subclass(  # type: ignore[attr-defined]
             cls,
             inner.shape,

@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from filmcli.adaptation.scene import Recipe, adapt_scene
+from filmcli.errors import MachineError
 from filmcli.frames import Color, Layout, Neighbour, Planes
 from filmcli.network import interpolator
 from filmcli.network.film import CONFIGS, Film
@@ -87,6 +88,27 @@ def test_tiles_are_the_cpus() -> None:
     )
     for one, other in zip(here, apart, strict=True):
         assert all(levels_apart(a, b) <= 1 for a, b in zip(one, other, strict=True))
+
+
+def test_without_room_for_whole_pictures_tiles_take_over(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def first(**how: object) -> tuple[list[Planes], int]:
+        Apart.largest = 0
+        made = next(
+            intervals(load("film-xs"), YUV420, (260, 40), "apart", precision="float32", **how)
+        )
+        return made, Apart.largest
+
+    (_, large), (tiled, small) = first(tile=None), first(tile=192)
+    assert small < large
+    monkeypatch.setattr(Apart, "room", small)
+    with caplog.at_level(logging.WARNING):
+        made, _ = first()
+    assert "192 px tiles" in caplog.text
+    assert all(levels_apart(a, b) == 0 for a, b in zip(made, tiled, strict=True))
+    with pytest.raises(MachineError, match="does not suffice"):
+        first(tile=None)
 
 
 def test_published_film_and_its_recursion() -> None:

@@ -198,6 +198,8 @@ class Interpolator:
         if len(self._windows) == 1:
             whole = made(self._windows[0])
             return [whole[phase][:, :, : self._height, : self._width] for phase in phases]
+        if not self._shares:
+            self._shares = [weight(w, self._windows, self._device) for w in self._windows]
         canvases = {phase: torch.zeros_like(start.rgb) for phase in phases}
         for window, share in zip(self._windows, self._shares, strict=True):
             parts = made(window)
@@ -248,8 +250,7 @@ class Interpolator:
     def _set_tile(self, tile: int | None) -> None:
         self._tile = tile
         self._windows: list[Window] = split(self._height, self._width, tile)
-        tiles = self._windows if len(self._windows) > 1 else []
-        self._shares = [weight(window, tiles, self._device) for window in tiles]
+        self._shares: list[Tensor] = []  # made when memory has been found for the rest
         self._held = []
         if self._auto_tile and len(self._windows) > 1:
             _logger.warning("not enough memory for whole pictures; working in %d px tiles", tile)
@@ -263,7 +264,9 @@ class Interpolator:
                 f"The network was asked to see {largest} px at once.",
                 "Give a smaller --tile, smaller weights, or --device cpu.",
             )
+        self._held = []
+        self._painter.forget([])
         self._painter.release()
-        self._set_tile(max(SMALLEST_TILE_PX, -(-largest // 128) * 64))
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
+        self._set_tile(max(SMALLEST_TILE_PX, -(-largest // 128) * 64))
