@@ -87,6 +87,7 @@ class Interpolator:
         if self._device.type == "cpu":
             keep_freed_memory()
         self._held: list[_Source] = []
+        self._shares: list[Tensor] = []
         self._load(choose_precision(precision, self._device))
         self._auto_tile = tile == "auto"
         self._set_tile(self._first_tile(tile))
@@ -250,7 +251,7 @@ class Interpolator:
     def _set_tile(self, tile: int | None) -> None:
         self._tile = tile
         self._windows: list[Window] = split(self._height, self._width, tile)
-        self._shares: list[Tensor] = []  # made when memory has been found for the rest
+        self._shares = []  # made when memory has been found for the rest
         self._held = []
         if self._auto_tile and len(self._windows) > 1:
             _logger.warning("not enough memory for whole pictures; working in %d px tiles", tile)
