@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -53,6 +53,8 @@ class Apart(Tensor):
     inner: Tensor
     waits: list[str] | None = None
     """What waited for the device, where somebody counts."""
+    brought: list[str] | None = None
+    """What brought values from main memory; on a GPU that waits, unless they are pinned."""
     room: float = math.inf
     """How many elements one tensor can have."""
     largest: int = 0
@@ -104,6 +106,8 @@ def _run(function: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         Apart.waits.append(name)
     if name == "copy_" and not isinstance(args[0], Apart) and Apart.waits is not None:
         Apart.waits.append(name)
+    if name == "copy_" and not isinstance(args[1], Apart) and Apart.brought is not None:
+        Apart.brought.append(name)
     if target is not None and not leaves:
         kwargs = {**kwargs, "device": torch.device("cpu")}
     kwargs = {**kwargs, "pin_memory": False} if "pin_memory" in kwargs else kwargs
@@ -125,14 +129,21 @@ def _wrapped(x: Any) -> Any:
     return Apart(x) if isinstance(x, Tensor) and not isinstance(x, Apart) else x
 
 
+class Seen(NamedTuple):
+    """What happened between main memory and the device, by the names of operators."""
+
+    waits: list[str]
+    brought: list[str]
+
+
 @contextmanager
-def counted() -> Iterator[list[str]]:
-    """Yield what waits for the device in the block."""
-    Apart.waits = []
+def counted() -> Iterator[Seen]:
+    """Yield what waits for the device in the block, and what brings values there."""
+    Apart.waits, Apart.brought = [], []
     try:
-        yield Apart.waits
+        yield Seen(Apart.waits, Apart.brought)
     finally:
-        Apart.waits = None
+        Apart.waits = Apart.brought = None
 
 
 def _fallback(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

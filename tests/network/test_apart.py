@@ -7,7 +7,7 @@ a GPU refuses it, and the pictures can be compared with the CPU's.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 
@@ -59,13 +59,13 @@ def test_the_device_refuses_what_a_gpu_refuses() -> None:
     for mix in (lambda: apart + here, lambda: here * apart, lambda: torch.cat((apart, here))):
         with pytest.raises(RuntimeError, match="mixes"):
             mix()
-    with counted() as waits:
+    with counted() as seen:
         total = (apart * 2 + here.to(DEVICE)).sum()
-        assert waits == []
+        assert seen == ([], ["copy_"])
         assert float(total) == 9
         assert bool(total > 8)
         assert apart.cpu().tolist() == [1, 1, 1]
-    assert len(waits) == 3
+    assert len(seen.waits) == 3
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.pix_fmt)
@@ -154,9 +154,31 @@ def test_what_is_too_large_for_half_precision_goes_on_in_float32(
 def test_a_film_waits_for_the_device_twice_an_interval() -> None:
     made = intervals(load("film-xs"), YUV420, (64, 48), "apart", precision="float32")
     for _ in range(3):
-        with counted() as waits:
+        with counted() as seen:
             next(made)
-        assert waits == ["to", "to"]  # the planes, and whether they are finite, together on a GPU
+        assert seen.waits == [
+            "to",
+            "to",
+        ]  # the planes, and whether they are finite, together on a GPU
+
+
+@pytest.mark.parametrize("config", [name for name in CONFIGS if name != "film"])
+def test_what_is_recorded_neither_waits_nor_brings_anything(config: str) -> None:
+    seen: list[tuple[list[str], list[str]]] = []
+
+    def replayer(function: Callable[..., object], *inputs: object) -> object:
+        with counted() as happened:
+            result = function(*inputs)
+        seen.append(happened)
+        return result
+
+    shot = [noise(YUV420, 64, 48, seed) for seed in range(4)]
+    doorway = Interpolator(load(config), YUV420, Color(), 64, 48, device="apart")
+    doorway._painter._replayer = replayer  # type: ignore[assignment]
+    around = (Neighbour(shot[k], Fraction(1)) for k in (0, 3))
+    doorway.between(shot[1], shot[2], PHASES, before=next(around), after=next(around))
+    assert len(seen) > 4
+    assert all(happened == ([], []) for happened in seen)
 
 
 def test_parameters_of_a_scene_are_brought_over() -> None:
