@@ -16,8 +16,9 @@ from filmcli.job import recall, unfinished
 from filmcli.request import Request, as_seen, asked_span, check_writing
 from filmcli.segments import Segment, segments
 from filmcli.timing import Timeline, spell_rate
+from filmcli.video.captions import can_caption
 from filmcli.video.codecs import output_pix_fmt, words_of
-from filmcli.video.seen import lost_beside
+from filmcli.video.seen import CAPTIONS, lost_beside
 from filmcli.video.stills import is_stills, kind_of
 
 _LATE_SECONDS = Fraction(1, 2)
@@ -48,6 +49,7 @@ class Plan:
     scenes: Sequence[Scene]
     steps: int
     dedupe: bool
+    captions: bool
 
     @property
     def info(self) -> VideoInfo:
@@ -73,8 +75,10 @@ def make_plan(request: Request, progress: Callable[[int], None]) -> Plan:
     timeline, cut = _lay_grid(film, request.rate.of(source_rate), slow, asked_span(settings))
     # Headers lie: now the rate is known for sure.
     untagged = check_writing(info, request.encoding, timeline.rate, output, settings)
+    captions = _carries_captions(request, found)
     lost = [
-        f"{what} cannot be carried over" for what in lost_beside(found.beside, request.encoding)
+        f"{what} cannot be carried over"
+        for what in lost_beside(found.beside, request.encoding, captions)
     ]
     findings = _findings(info, found, film)
     notices = [*info.notices, *_notices(request), *lost, *untagged, *findings]
@@ -94,7 +98,15 @@ def make_plan(request: Request, progress: Callable[[int], None]) -> Plan:
         scenes=scenes_of(film.times, film.cuts, film.motion, film.looks),
         steps=settings.steps,
         dedupe=settings.dedupe,
+        captions=captions,
     )
+
+
+def _carries_captions(request: Request, found: FirstPass) -> bool:
+    """Whether there are captions inside the pictures, and room for them in the new ones."""
+    if CAPTIONS not in found.beside or request.output == "-" or is_stills(request.output):
+        return False
+    return can_caption(request.info, request.encoding)
 
 
 def _lay_grid(

@@ -29,6 +29,7 @@ from filmcli.prefetch import prefetch
 from filmcli.render import Reel, render
 from filmcli.request import Request, Settings, check_asked, check_sample, prepare
 from filmcli.segments import source_span
+from filmcli.video.captions import captions_of, read_captions
 from filmcli.video.encode import SEGMENT_SUFFIX, SegmentWriter, StreamWriter
 from filmcli.video.mux import join, verify
 from filmcli.video.sequence import film_name, is_pattern, present
@@ -167,6 +168,7 @@ def _render_segments(request: Request, plan: Plan, job: Job, report: Report) -> 
     if not todo:
         return
     first, _ = source_span(plan.timeline, plan.segments[todo[0]])
+    said = _captions(request, plan)
     frames = _frames(request, plan, first)
     with (
         prefetch(frames, _DECODED_AHEAD) as ahead,
@@ -175,10 +177,21 @@ def _render_segments(request: Request, plan: Plan, job: Job, report: Report) -> 
         reel = Reel(ahead, first)
         for index in todo:
             part, rate = job.part(index), plan.timeline.rate
-            with SegmentWriter(part, request.info, request.encoding, rate) as writer:
+            mine = said[plan.segments[index].first : plan.segments[index].last]
+            with SegmentWriter(part, request.info, request.encoding, rate, mine) as writer:
                 for planes in _pictures(request, plan, index, reel, params_of, report):
                     writer.write(planes)
             job.finish(index)
+
+
+def _captions(request: Request, plan: Plan) -> list[bytes]:
+    """What each new picture says, nothing if no captions are carried."""
+    if not plan.captions:
+        return []
+    foot, slow = plan.found.origin, request.settings.slow or Fraction(1)
+    told = ((foot + (time - foot) * slow, said) for time, said in read_captions(request.info))
+    timeline = plan.timeline
+    return captions_of(told, timeline.time(0), timeline.rate, timeline.count)
 
 
 def _stream(request: Request, plan: Plan, report: Report) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 from types import TracebackType
@@ -18,6 +19,7 @@ import ffmpeg
 import numpy as np
 
 from filmcli.frames import Color, Plane, Planes, VideoInfo
+from filmcli.video.captions import captioned, write_carrier
 from filmcli.video.codecs import RAW, Encoding, coded_layout, coded_size, output_pix_fmt
 from filmcli.video.pixels import EXACT_FLAGS, coded_color, color_words, filter_words, rgb_words
 from filmcli.video.process import Child, FileName, command
@@ -74,8 +76,13 @@ def _color(info: VideoInfo, encoding: Encoding, pix_fmt: str) -> Color:
     return replace(color, primaries=None) if is_refused else color
 
 
-def _pipeline(info: VideoInfo, encoding: Encoding, pix_fmt: str, rate: Fraction) -> Any:
-    """Raw pictures on stdin, in the colours and shape in which they are to be coded."""
+def _pipeline(
+    info: VideoInfo, encoding: Encoding, pix_fmt: str, rate: Fraction, carrier: str | None = None
+) -> Any:
+    """Raw pictures on stdin, in the colours and shape in which they are to be coded.
+
+    A `carrier` is a film whose captions they take over.
+    """
     layout = info.layout
     width, height = coded_size(info, encoding, pix_fmt)
     film = ffmpeg.input(
@@ -88,6 +95,8 @@ def _pipeline(info: VideoInfo, encoding: Encoding, pix_fmt: str, rate: Fraction)
     color = _color(info, encoding, pix_fmt)
     if pix_fmt != layout.pix_fmt:
         film = _recoded(film, info, pix_fmt, color)
+    if carrier:
+        film = captioned(film, carrier, pix_fmt, rate)
     if tags := filter_words(color):
         film = film.filter("setparams", **tags)
     aspect = info.sample_aspect_ratio
@@ -160,13 +169,24 @@ class SegmentWriter(_Writer):
     """Codes the pictures of one segment into the file `path`, at `rate` pictures per second.
 
     A context manager: leaving it finishes the file, and RenderError is raised if the encoder
-    failed; leaving it by an exception kills the encoder and removes the file.
+    failed; leaving it by an exception kills the encoder and removes the file. `said` holds the
+    captions of each picture.
     """
 
-    def __init__(self, path: str, info: VideoInfo, encoding: Encoding, rate: Fraction) -> None:
+    def __init__(
+        self,
+        path: str,
+        info: VideoInfo,
+        encoding: Encoding,
+        rate: Fraction,
+        said: Sequence[bytes] = (),
+    ) -> None:
         self._path = path
         pix_fmt, _ = output_pix_fmt(info, encoding)
-        film = _pipeline(info, encoding, pix_fmt, rate).output(
+        self._carrier = f"{path}.captions" if any(said) else None
+        if self._carrier:
+            write_carrier(self._carrier, *coded_size(info, encoding, pix_fmt), said)
+        film = _pipeline(info, encoding, pix_fmt, rate, self._carrier).output(
             FileName(path),
             format="nut",
             vcodec=encoding.encoder,
@@ -184,16 +204,21 @@ class SegmentWriter(_Writer):
         try:
             super().close()
         except BaseException:
-            self._remove()
+            self._remove(self._path)
             raise
+        finally:
+            self._remove(self._carrier)
 
     def abandon(self) -> None:
         super().abandon()
-        self._remove()
+        self._remove(self._path)
+        self._remove(self._carrier)
 
-    def _remove(self) -> None:
+    @staticmethod
+    def _remove(path: str | None) -> None:
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(self._path)
+            if path:
+                os.unlink(path)
 
 
 class StreamWriter(_Writer):

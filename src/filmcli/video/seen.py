@@ -52,9 +52,12 @@ class Seen:
             self.beside[match[1].partition(" - ")[0].strip()] += 1
 
 
-def lost_beside(beside: Iterable[str], encoding: Encoding) -> Iterator[str]:
-    """Names of the things `beside` the pictures of a film that one coded so does not have."""
+def lost_beside(beside: Iterable[str], encoding: Encoding, captions: bool = False) -> Iterator[str]:
+    """Names of the things `beside` the pictures of a film that one coded so does not have.
+
+    `captions` tells that these are carried.
+    """
     kept = _HDR if encoding.encoder == "libx265" else ()
     for kind in beside:
-        if kind not in (*_PASSED_OVER, *kept):
+        if kind not in (*_PASSED_OVER, *kept) and not (captions and kind == CAPTIONS):
             yield _NAMES.get(kind, kind)
