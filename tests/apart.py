@@ -19,6 +19,7 @@ from torch.utils.backend_registration import _setup_privateuseone_for_python_bac
 
 NAME = "apart"
 _CROSSING = ("copy_", "_to_copy", "to")
+_OF_THE_CPU = ("_embedding_bag", "_embedding_bag_forward_only")  # fast there, slow or not elsewhere
 _ASKING = ("_local_scalar_dense", "item", "is_nonzero", "equal", "nonzero", "allclose")
 
 
@@ -91,6 +92,8 @@ class Apart(Tensor):
         name = function._schema.name.removeprefix("aten::")
         if name == "_has_compatible_shallow_copy_type":
             return False  # a parameter that moves is another tensor
+        if name in _OF_THE_CPU:
+            raise RuntimeError(f"{name} is for the CPU")
         given = [x for x in tree_iter((args, kwargs)) if isinstance(x, Tensor)]
         plain = [x for x in given if not isinstance(x, Apart) and x.dim()]
         if plain and name not in _CROSSING:

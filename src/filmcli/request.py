@@ -64,7 +64,7 @@ class Settings(FilmSettings):
     preset: str | None = None
     pix_fmt: str | None = None
     ffmpeg_args: tuple[str, ...] = ()
-    hwaccel: str = "auto"
+    hwaccel: str = "off"
     audio: bool = True
     steps: int = 0
     precision: str = "auto"

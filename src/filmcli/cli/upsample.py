@@ -39,8 +39,8 @@ from filmcli.timing import parse_clock
 @click.option("--ffmpeg-args", default="", metavar="ARGS", help="More words for the encoder.")
 @click.option(
     "--hwaccel",
-    type=click.Choice(["auto", "off", "cuda", "vaapi", "videotoolbox"]),
-    default="auto",
+    type=click.Choice(["off", "auto", "cuda", "vaapi", "videotoolbox"]),
+    default="off",
     show_default=True,
     help="Engine that decodes, if its pictures are the same.",
 )

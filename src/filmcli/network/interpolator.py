@@ -266,7 +266,6 @@ class Interpolator:
                 "Give a smaller --tile, smaller weights, or --device cpu.",
             )
         self._held = []
-        self._painter.forget([])
         self._painter.release()
         if self._device.type == "cuda":
             torch.cuda.empty_cache()

@@ -76,6 +76,7 @@ class Painter:
 
     def release(self) -> None:
         """Do with as little memory as possible from now on."""
+        self._known = []
         if self._replayer:
             self._replayer.stop()
 
