@@ -213,6 +213,7 @@ class VideoInfo:
     time_code: str | None = None
     chapters: int = 0
     begins: Fraction | None = None
+    stereo: str | None = None
     notices: tuple[str, ...] = field(default=())
     field_order: FieldOrder = "frames"
     both_fields: bool = False

@@ -18,7 +18,8 @@ from filmcli.segments import Segment, segments
 from filmcli.timing import Timeline, spell_rate
 from filmcli.video.captions import can_caption
 from filmcli.video.codecs import output_pix_fmt, words_of
-from filmcli.video.seen import CAPTIONS, lost_beside
+from filmcli.video.seen import CAPTIONS, STEREO, lost_beside
+from filmcli.video.stereo import says_stereo
 from filmcli.video.stills import is_stills, kind_of
 
 _LATE_SECONDS = Fraction(1, 2)
@@ -76,10 +77,11 @@ def make_plan(request: Request, progress: Callable[[int], None]) -> Plan:
     # Headers lie: now the rate is known for sure.
     untagged = check_writing(info, request.encoding, timeline.rate, output, settings)
     captions = _carries_captions(request, found)
-    lost = [
-        f"{what} cannot be carried over"
-        for what in lost_beside(found.beside, request.encoding, captions)
-    ]
+    carried = [CAPTIONS] * captions
+    if says_stereo(info, request.encoding, output):
+        carried.append(STEREO)
+    beside = lost_beside(found.beside, request.encoding, carried)
+    lost = [f"{what} cannot be carried over" for what in beside]
     findings = _findings(info, found, film)
     notices = [*info.notices, *_notices(request), *lost, *untagged, *findings]
     return Plan(

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import struct
+import subprocess
 from fractions import Fraction
 from pathlib import Path
+
+import pytest
 
 from filmcli.firstpass import first_pass
 from filmcli.frames import Shape
@@ -101,6 +104,21 @@ def test_marks_of_films_around_you_are_seen(tmp_path: Path) -> None:
         "marks of a spherical film (360 degrees)",
         "marks of a stereoscopic film (3D)",
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"), [("out.mkv", "ffv1"), ("out.mp4", "x264"), ("out.mp4", "prores")]
+)
+def test_a_film_for_two_eyes_says_so_where_it_can(tmp_path: Path, name: str, codec: str) -> None:
+    marked(tmp_path / "in.mp4")
+    output = name if codec != "prores" else "out.mov"
+    done = run(["upsample", "in.mp4", "-o", output, "-c", codec, "--cuts", "off"], tmp_path)
+    assert done.code == 0, done.stderr
+    assert ("marks of a stereoscopic film" in done.stderr) is (codec == "prores")
+    words = ["ffmpeg", "-hide_banner", "-i", output, "-vf", "showinfo", "-f", "null", "-"]
+    told = subprocess.run(words, capture_output=True, cwd=tmp_path, check=True).stderr
+    said = b"stereoscopic information: type - side by side\n" in told
+    assert said is (codec != "prores")
 
 
 def test_mastering_metadata_is_lost_where_not_x265_codes(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from filmcli.video.captions import captioned, write_carrier
 from filmcli.video.codecs import RAW, Encoding, coded_layout, coded_size, output_pix_fmt
 from filmcli.video.pixels import EXACT_FLAGS, coded_color, color_words, filter_words, rgb_words
 from filmcli.video.process import Child, FileName, command
+from filmcli.video.stereo import packing
 
 # NVENC's scale is x264's, 0 to 51, but AV1's is wider; a bit rate of 0 leaves all to the quality.
 _NVENC: dict[str, str | int] = {"rc": "vbr", "b:v": 0, "cq": 18, "preset": "p5"}
@@ -62,6 +63,8 @@ def _quality(encoding: Encoding, info: VideoInfo, pix_fmt: str) -> dict[str, str
         words = {"level": 1, "g": 1}
     if encoder == "prores_ks":
         words["profile:v"] = "4444" if "444" in pix_fmt else "hq"
+    if (number := packing(info, encoding)) is not None:
+        words["x264-params"] = f"frame-packing={number}"
     if encoder == "libx265":
         hdr = [f"{key}={value}" for key, value in info.hdr_side_data]
         hdr += ["hdr10=1", "repeat-headers=1"] * bool(hdr)

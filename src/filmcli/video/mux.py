@@ -32,6 +32,7 @@ from filmcli.video.pixels import coded_color, color_words
 from filmcli.video.probe import probe, read_ticks
 from filmcli.video.process import Child, FileName, ask, command
 from filmcli.video.source import read_report, source_args
+from filmcli.video.stereo import stereo_tag
 from filmcli.video.streams import EXPERIMENTAL, Carried, StreamPlan
 from filmcli.video.tags import MP4, TRANSPORT, by_name, new_time_code
 
@@ -88,7 +89,7 @@ def join(
         mapped = tuple(item for item in plan.carried if not item.stream.is_attached_picture)
         plan = replace(plan, carried=mapped)
     film = _output(new, info, encoding, plan, output, rate, start, cut)
-    own = _own_words(info, plan, rate, cut)
+    own = _own_words(info, plan, output, rate, cut)
     words = [*EXPERIMENTAL, *covers, *own, *_tag_words(info, output, tags)]
     args = command(film, "-loglevel", "warning", "-copyts", *words)
     with Child(args, stdin=True, cwd=folder, writes=output) as child:
@@ -258,9 +259,12 @@ def _stretched(stretch: Fraction, start: Fraction) -> list[str]:
     return [*steps, f"asetpts=({_seconds(start)}+NB_CONSUMED_SAMPLES/SR)/TB"]
 
 
-def _own_words(info: VideoInfo, plan: StreamPlan, rate: Fraction, cut: Span | None) -> list[str]:
+def _own_words(
+    info: VideoInfo, plan: StreamPlan, output: str, rate: Fraction, cut: Span | None
+) -> list[str]:
     """Words for the tags of the first video only: -map_metadata would unname all others."""
     own = {"language": info.stream.language, "title": info.stream.title}
+    own["stereo_mode"] = stereo_tag(info, output)
     if plan.time_code and info.rate:
         later = cut.start if cut else Fraction(0)
         own["timecode"] = new_time_code(plan.time_code, info.rate, rate, later)

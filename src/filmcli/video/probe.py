@@ -20,6 +20,7 @@ from filmcli.video.counted import counted
 from filmcli.video.fields import find_fields
 from filmcli.video.pixels import plan_pixels
 from filmcli.video.source import MAX_PIXELS, fraction, listed, no_film, read_report
+from filmcli.video.stereo import read_stereo
 from filmcli.video.tags import read_tags, read_time_code
 
 _POINTS = ("red", "green", "blue", "white_point")
@@ -126,6 +127,7 @@ def _describe(
         time_code=read_time_code(report, stream.index),
         chapters=len(report.get("chapters", ())),
         begins=_begins(report, raw),
+        stereo=read_stereo(side_data),
         notices=(*pixels.notices, *_dynamic_hdr(side_data), *_alpha_beside(raw), *pieces.notice),
         field_order=fields.order,
         telecine_start=begun * Fraction(raw["time_base"]) if fields.film and is_known else None,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -15,12 +15,13 @@ from filmcli.frames import Shape
 from filmcli.video.codecs import Encoding
 
 CAPTIONS = "A/53 closed captions"
+STEREO = "stereoscopic information"
 _HDR = ("mastering display", "Content Light Level information")
 _NAMES = {
     "Content Light Level information": "content light level",
     CAPTIONS: "captions inside the pictures (CEA-608, CEA-708)",
     "spherical information": "marks of a spherical film (360 degrees)",
-    "stereoscopic information": "marks of a stereoscopic film (3D)",
+    STEREO: "marks of a stereoscopic film (3D)",
     "afd": "active format description",
     "SMPTE ST 12-1": "time codes of the pictures",
     "unknown side data type: 15": "colour profile (ICC)",
@@ -52,12 +53,14 @@ class Seen:
             self.beside[match[1].partition(" - ")[0].strip()] += 1
 
 
-def lost_beside(beside: Iterable[str], encoding: Encoding, captions: bool = False) -> Iterator[str]:
+def lost_beside(
+    beside: Iterable[str], encoding: Encoding, carried: Sequence[str] = ()
+) -> Iterator[str]:
     """Names of the things `beside` the pictures of a film that one coded so does not have.
 
-    `captions` tells that these are carried.
+    Kinds that are `carried` by other means are none of them.
     """
     kept = _HDR if encoding.encoder == "libx265" else ()
     for kind in beside:
-        if kind not in (*_PASSED_OVER, *kept) and not (captions and kind == CAPTIONS):
+        if kind not in (*_PASSED_OVER, *kept, *carried):
             yield _NAMES.get(kind, kind)
