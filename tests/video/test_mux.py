@@ -223,6 +223,47 @@ def test_a_film_that_is_not_what_was_promised_is_found_out(tmp_path: Path) -> No
             verify(source, frames, rate, duration, promised)
     with pytest.raises(VerifyError, match="audio"):
         verify(source, 24, Fraction(24), Fraction(1), StreamPlan(expected=Counter(audio=1)))
+    heard = add_sound(tmp_path / "heard.mkv", source)
+    with pytest.raises(VerifyError, match="1 audio streams instead of 0"):
+        verify(heard, 24, Fraction(24), Fraction(1), plan)
+    film = bytearray(Path(source).read_bytes())
+    place = film.index(bytes.fromhex("1254c367")) + 12  # within its index of elements
+    film[place : place + 8] = bytes(8)  # what no element begins with
+    Path(source).write_bytes(film)
+    with pytest.raises(VerifyError, match="invalid"):
+        verify(source, 24, Fraction(24), Fraction(1), plan)
+
+
+def with_header_again(flv: bytes) -> bytes:
+    """The tags of an FLV, the header of its AAC once more in the middle."""
+    tags, at = [], 13
+    while at + 11 <= len(flv):
+        length = 11 + int.from_bytes(flv[at + 1 : at + 4], "big") + 4
+        tags.append(flv[at : at + length])
+        at += length
+    header = next(tag for tag in tags if tag[0] == 8 and tag[12] == 0)
+    middle = len(tags) // 2
+    now = tags[middle][4:8]
+    return flv[:13] + b"".join([*tags[:middle], header[:4] + now + header[8:], *tags[middle:]])
+
+
+@pytest.mark.parametrize("kind", ["header", "joined"])
+@pytest.mark.parametrize("ending", [".mkv", ".mp4"])
+def test_sound_whose_header_comes_again_spoils_no_other_stream(
+    tmp_path: Path, kind: str, ending: str
+) -> None:
+    film = add_sound(tmp_path / "in.flv", pattern(tmp_path / "film.mp4", 1))
+    whole = Path(film).read_bytes()
+    again = whole + whole[13:] if kind == "joined" else with_header_again(whole)
+    (tmp_path / "again.flv").write_bytes(again)
+    output = tmp_path / f"out{ending}"
+    remake(str(tmp_path / "again.flv"), output, Fraction(60))
+    made = probe(str(output))
+    assert [stream.kind for stream in made.streams] == ["video", "audio"]
+    if kind == "header":
+        assert hashes(output) == hashes(film)
+    before, after = starts(film), starts(output)
+    assert after["1"] - after["0"] == pytest.approx(before["1"] - before["0"], abs=0.002)
 
 
 def test_join_fails_in_words_and_leaves_no_child(tmp_path: Path) -> None:

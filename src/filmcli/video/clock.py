@@ -28,6 +28,11 @@ _STILL = Fraction(1, 25)
 _MOST_PIECES = 1000
 
 
+# Where pieces meet, sound may lie over the end of the sound before it.
+NOT_TWICE = "noise=drop='if(gt(n,0)*lt(pts,ld(0)-duration/2),1,0*st(0,pts+duration))'"
+"""The bit-stream filter that leaves such sound out, behind that of `packet_clock`."""
+
+
 class Packet(NamedTuple):
     """What a packet says of itself: its stream's index and its times there, in ticks."""
 

@@ -20,6 +20,7 @@ import ffmpeg
 from filmcli.errors import InputError, RenderError, VerifyError
 from filmcli.frames import Span, Turn, VideoInfo
 from filmcli.video.clock import (
+    NOT_TWICE,
     frame_clock,
     late_start,
     packet_clock,
@@ -31,6 +32,7 @@ from filmcli.video.decode import seek_args
 from filmcli.video.pixels import coded_color, color_words
 from filmcli.video.probe import probe, read_ticks
 from filmcli.video.process import Child, FileName, ask, command
+from filmcli.video.restated import stated_once
 from filmcli.video.source import read_report, source_args
 from filmcli.video.stereo import stereo_tag
 from filmcli.video.streams import EXPERIMENTAL, Carried, StreamPlan
@@ -43,8 +45,6 @@ _LATE_SECONDS = 5
 # ffmpeg 5 takes an MPEG-TS whose offset is exactly its start for one that should start at its
 # first *mapped* stream, and drops the sound's delay; a microsecond is far below its tick.
 _NUDGE = (Fraction(0), Fraction(1, 10**6))
-# Where pieces with clocks of their own meet, sound may lie over the end of the sound before it.
-_NOT_TWICE = "noise=drop='if(gt(n,0)*lt(pts,ld(0)-duration/2),1,0*st(0,pts+duration))'"
 # A subtitle on screen at the cut begins there. One that is converted is left out: ffmpeg 5 loses
 # the last packet of a converted stream in setts.
 _CUT_SHORT = (
@@ -88,7 +88,9 @@ def join(
     if covers:
         mapped = tuple(item for item in plan.carried if not item.stream.is_attached_picture)
         plan = replace(plan, carried=mapped)
-    film = _output(new, info, encoding, plan, output, rate, start, cut)
+    film = _output(
+        new, *stated_once(info, plan, output, folder), encoding, output, rate, start, cut
+    )
     own = _own_words(info, plan, output, rate, cut)
     words = [*EXPERIMENTAL, *covers, *own, *_tag_words(info, output, tags)]
     args = command(film, "-loglevel", "warning", "-copyts", *words)
@@ -129,7 +131,7 @@ def _old(info: VideoInfo, cut: Span | None, later: Fraction = Fraction(0)) -> An
 
 
 def _output(
-    new: Any, info: VideoInfo, encoding: Encoding, plan: StreamPlan, output: str,
+    new: Any, info: VideoInfo, plan: StreamPlan, encoding: Encoding, output: str,
     rate: Fraction, start: Fraction, cut: Span | None,
 ) -> Any:  # fmt: skip
     # Metadata comes from the source even if no stream does: an optional stream that is not there.
@@ -232,7 +234,7 @@ def _unbroken(
         first, last = packet_numbers(read_clock(info.path), turns, start + cut.start, end)
         yield f"noise=drop='lt(n,{first})+gte(n,{last})'"
     if item.stream.kind == "audio":
-        yield _NOT_TWICE
+        yield NOT_TWICE
 
 
 def _cut_words(at: int, item: Carried) -> dict[str, str]:
@@ -308,13 +310,19 @@ def verify(
     """Check the finished file, packet by packet of its video, against what was promised.
 
     `frames` pictures, evenly spaced at 1/`rate` within a tick of the container, together within
-    half a picture of `duration` seconds; every stream of `plan`. Raises VerifyError.
+    half a picture of `duration` seconds; the streams of `plan` and no others; nothing that a reader
+    complains of. Raises VerifyError.
     """
+    complaints: list[str] = []
     try:
         info = probe(output)
-    except InputError as error:
+        ticks = sorted(read_ticks(info, complaints.append))
+    except (InputError, RenderError) as error:
         raise _broken(output, error.why) from error
-    ticks = sorted(read_ticks(info))
+    # Those of its demuxer: a decoder may complain of sound that was cut where it was copied.
+    said = [words for words in complaints if words.startswith(f"[{info.container} @")]
+    if said:
+        raise _broken(output, f"ffprobe says: {said[0].partition('] ')[2]}")
     _check_count(output, len(ticks), frames)
     tick, step = info.time_base, 1 / rate
     unit = tick.denominator * step.denominator  # units to a second: no fraction for each picture
@@ -328,8 +336,10 @@ def verify(
         seconds = f"{float(frames / rate):.6f} s instead of {float(duration):.6f} s"
         raise _broken(output, f"Its pictures last {seconds}.")
     found: Counter[str] = Counter(s.kind for s in info.streams if s.index != info.stream.index)
-    for kind, count in plan.expected.items():
-        if found[kind] < count:
+    for kind in {*plan.expected, "video", "audio", "subtitle"}:
+        count = plan.expected[kind]
+        # Chapters of an mp4 are data of their own.
+        if found[kind] < count or (found[kind] > count and kind != "data"):
             raise _broken(output, f"It holds {found[kind]} {kind} streams instead of {count}.")
 
 

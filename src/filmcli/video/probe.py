@@ -7,7 +7,7 @@ import os
 import re
 import stat
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any, Literal, cast
@@ -70,14 +70,16 @@ def read_packets(info: VideoInfo, entries: str, interval: str = "") -> list[dict
     return cast("list[dict[str, Any]]", report.get("packets", []))
 
 
-def read_ticks(info: VideoInfo) -> array[int]:
+def read_ticks(info: VideoInfo, on_line: Callable[[str], None] | None = None) -> array[int]:
     """Times of all packets of the film's stream, in its time base and in the order of coding.
 
     However long the film is: eight bytes a packet, and no limit of time while ffprobe reads on.
-    RenderError if it fails.
+    `on_line` hears what it complains of. RenderError if it fails.
     """
     wanted = ("-select_streams", str(info.stream.index), "-show_entries", "packet=pts")
-    return array("q", (int(pts) for (pts,) in listed(info.path, *wanted) if pts != b"N/A"))
+    return array(
+        "q", (int(pts) for (pts,) in listed(info.path, *wanted, on_line=on_line) if pts != b"N/A")
+    )
 
 
 def _describe(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import Any, BinaryIO, cast
 
@@ -75,15 +75,19 @@ def read_report(path: str, *wanted: str) -> dict[str, Any]:
     return cast("dict[str, Any]", report)
 
 
-def listed(path: str, *wanted: str) -> Iterator[list[bytes]]:
+def listed(
+    path: str, *wanted: str, on_line: Callable[[str], None] | None = None
+) -> Iterator[list[bytes]]:
     """Rows of what ffprobe lists of the file at `path`, however long that is.
 
-    There is no limit of time while ffprobe reads on. RenderError if it fails.
+    There is no limit of time while ffprobe reads on; `on_line` hears what it complains of.
+    RenderError if it fails.
     """
     args = ["ffprobe", "-v", "error", "-of", "csv=p=0", *wanted, *source_words()]
     with tempfile.NamedTemporaryFile(prefix="filmcli-") as rows:
         pipe = cast(BinaryIO, rows)
-        with Child([*args, "-i", FileName(path)], output=pipe, writes=rows.name) as child:
+        film = FileName(path)
+        with Child([*args, "-i", film], output=pipe, writes=rows.name, on_line=on_line) as child:
             child.finish(f"could not list what is in {path}")
         rows.seek(0)
         for line in rows:
