@@ -20,8 +20,8 @@ apt-get download -qq libx264-dev libffmpeg-nvenc-dev nasm
 for package in *.deb; do dpkg -x "$package" root; done
 rm -f root/usr/lib/x86_64-linux-gnu/*.so*  # leaves the linker nothing but the archive
 root=$PWD/root/usr
-find root -name '*.pc' | xargs sed -i "s#^prefix=.*#prefix=$root#; s#=/usr/#=$root/#"
-export PKG_CONFIG_PATH="$root/lib/x86_64-linux-gnu/pkgconfig:$root/lib/pkgconfig" PATH="$root/bin:$PATH"
+find root -name '*.pc' | xargs sed -i "s#^prefix=.*#prefix=$root#; s#=/usr/#=$root/#; s#-L/usr/#-L$root/#"
+export PKG_CONFIG_PATH="$root/lib/x86_64-linux-gnu/pkgconfig:$root/share/pkgconfig" PATH="$root/bin:$PATH"
 tar -xf ffmpeg_*.orig.tar.xz
 cd ffmpeg-*/
 ./configure --disable-everything --disable-autodetect --disable-doc --disable-debug \

@@ -23,6 +23,7 @@ from filmcli.frames import Color, Neighbour, Planes
 from filmcli.network.film import CONFIGS, Film
 from filmcli.network.interpolator import Interpolator
 from filmcli.network.machine import choose_device
+from filmcli.network.painter import Painter
 from filmcli.network.recording import Replayer
 from filmcli.network.weights import default_name
 
@@ -79,6 +80,7 @@ def main(words: list[str]) -> int:
         "stages and kernels": (22, partial(inside, device, tiny, sheet)),
         "precision": (10, partial(precisions, device, tiny)),
         "plain loop": (12, partial(plain_loop, device, tiny)),
+        "compiled": (75, partial(compiled, device, tiny)),
     }
     for title, (seconds, work) in parts.items():
         if not asked.only or title in asked.only.split(","):
@@ -216,6 +218,21 @@ def precisions(device: torch.device, tiny: bool) -> Iterator[Row]:
         }
         del film
         _let_go(device)
+
+
+def compiled(device: torch.device, tiny: bool) -> Iterator[Row]:
+    """Measure the default network compiled by torch, which takes minutes: best run alone."""
+    width, height = TINY_SIZES[0] if tiny else SIZES[0]
+    call = torch.compile(Painter._call, dynamic=False, backend="eager" if tiny else "inductor")
+    with patch.object(Painter, "_call", call):
+        film, _ = _open(default_name(), width, height, device)
+        rate, first = intervals_a_second(film, device, _BLINK if tiny else 1.0)
+    yield {
+        "network": f"{default_name()} {width}x{height}",
+        "made/s": 2 * rate,
+        "x real time": rate / RATE,
+        "first, s": first,
+    }
 
 
 def plain_loop(device: torch.device, tiny: bool) -> Iterator[Row]:

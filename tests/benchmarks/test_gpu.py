@@ -43,14 +43,22 @@ def test_check_runs_whole(tmp_path: Path) -> None:
     assert (tmp_path / "gpu.txt").read_text().strip() in told
 
 
+PARTS = ("card", "doorway", "stages and kernels", "precision", "plain loop")
+
+
 def test_speed_runs_whole(tmp_path: Path) -> None:
-    told, rows = run(tmp_path, "speed", "--seconds", "2000")
+    told, rows = run(tmp_path, "speed", "--seconds", "2000", "--only", ",".join(PARTS))
     assert "STOPPED" not in told
-    parts = {row["part"] for row in rows}
-    assert parts == {"card", "doorway", "stages and kernels", "precision", "plain loop"}
+    assert {row["part"] for row in rows} == set(PARTS)
     inside = next(row for row in rows if row["part"] == "stages and kernels")
     assert {"upload", "to_rgb", "from_rgb", "rounded"} <= set(inside)
     assert "Self CPU" in (tmp_path / "gpu-profile.txt").read_text()
+
+
+@pytest.mark.slow
+def test_speed_runs_compiled(tmp_path: Path) -> None:
+    _, (row,) = run(tmp_path, "speed", "--seconds", "2000", "--only", "compiled")
+    assert row["made/s"] > 0
 
 
 def test_a_part_that_fails_or_hangs_stops_no_other(
