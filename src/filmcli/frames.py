@@ -187,7 +187,8 @@ class VideoInfo:
     times, is `counted` by ffmpeg at so many a second; they are shown at `rate`. `time_code` is
     that of the first picture. `streams` are those that belong to the film, also where the file
     holds several `programmes`. Its first packet `begins` so many seconds from the container's
-    start, though it may not be decodable. `engine` decodes it, None stands for the processor.
+    start, though it may not be decodable. ffmpeg takes all pictures but the first to be `late` by
+    some seconds. `engine` decodes it, None stands for the processor.
     """
 
     path: str
@@ -214,6 +215,7 @@ class VideoInfo:
     chapters: int = 0
     begins: Fraction | None = None
     stereo: str | None = None
+    late: Fraction = Fraction(0)
     notices: tuple[str, ...] = field(default=())
     field_order: FieldOrder = "frames"
     both_fields: bool = False

@@ -18,6 +18,7 @@ from filmcli.video.choice import choose_film, read_programmes
 from filmcli.video.clock import Pieces, read_pieces
 from filmcli.video.counted import counted
 from filmcli.video.fields import find_fields
+from filmcli.video.late import late_by
 from filmcli.video.pixels import plan_pixels
 from filmcli.video.source import MAX_PIXELS, fraction, listed, no_film, read_report
 from filmcli.video.stereo import read_stereo
@@ -52,7 +53,12 @@ def probe(path: str, in_fps: Fraction | None = None, video: int | None = None) -
     _check_size(path, frames[0])
     pieces = read_pieces(path, report, stream.index)
     info = _describe(path, report, stream, raw, frames, streams, pieces)
-    info = replace(info, programmes=programmes, notices=(*info.notices, *notices))
+    info = replace(
+        info,
+        programmes=programmes,
+        notices=(*info.notices, *notices),
+        late=late_by(path, info.container, raw, frames),
+    )
     return counted(info, raw, in_fps)
 
 

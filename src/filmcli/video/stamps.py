@@ -60,6 +60,8 @@ class Stamps:
                     time = last + gap
                 time = max(time, last)
                 gap = time - last or gap
+            else:
+                shift -= self._info.late
             last = time
             yield time
 
