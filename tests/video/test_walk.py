@@ -36,7 +36,7 @@ WALK: list[tuple[str, ...]] = [
     ("mxf", "mpeg2video -bf 2", PAL),
     ("mpg", "mpeg1video", "mp2"),
     ("mp4", "mpeg4 -bf 2", "aac"),
-    ("avi", "mpeg4", MP3),
+    ("avi", "mpeg4", PCM),
     ("avi", "mpeg1video", "mp2"),
     ("mp4", "libaom-av1 -cpu-used 8", "libopus"),
     ("mkv", "libsvtav1 -preset 12", "libopus", "64x64"),
