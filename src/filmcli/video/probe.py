@@ -36,6 +36,7 @@ _Kind = Literal["video", "audio", "subtitle", "data", "attachment"]
 def probe(path: str, in_fps: Fraction | None = None, video: int | None = None) -> VideoInfo:
     """Facts of the film at `path`; InputError if there is none, in well under a second.
 
+    An MPEG-TS, MPEG-PS or FLV is read to its end: its clock may be set anew anywhere.
     `in_fps` is how many pictures a second a raw stream shows; UsageError for any other film.
     `video` chooses a film by the index of its stream or the number of its programme.
     """
