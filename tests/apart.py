@@ -103,16 +103,14 @@ class Apart(Tensor):
 
 def _run(function: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     name = function._schema.name.removeprefix("aten::")
-    target = kwargs.get("device")
-    leaves = target is not None and torch.device(target).type != NAME
+    targets = [x for x in (*args, kwargs.get("device")) if isinstance(x, torch.device)]
+    leaves = any(target.type != NAME for target in targets)
     if Apart.waits is not None and (leaves or name in _ASKING):
         Apart.waits.append(name)
     if name == "copy_" and not isinstance(args[0], Apart) and Apart.waits is not None:
         Apart.waits.append(name)
     if name == "copy_" and not isinstance(args[1], Apart) and Apart.brought is not None:
         Apart.brought.append(name)
-    if target is not None and not leaves:
-        kwargs = {**kwargs, "device": torch.device("cpu")}
     kwargs = {**kwargs, "pin_memory": False} if "pin_memory" in kwargs else kwargs
     inner_args, inner_kwargs = tree_map(_unwrapped, (args, kwargs))
     result = function(*inner_args, **inner_kwargs)
@@ -125,6 +123,8 @@ def _run(function: Any, args: Any, kwargs: dict[str, Any]) -> Any:
 
 
 def _unwrapped(x: Any) -> Any:
+    if isinstance(x, torch.device):
+        return torch.device("cpu")
     return x.inner if isinstance(x, Apart) else x
 
 
