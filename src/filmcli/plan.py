@@ -16,9 +16,10 @@ from filmcli.job import recall, unfinished
 from filmcli.request import Request, as_seen, asked_span, check_writing
 from filmcli.segments import Segment, segments
 from filmcli.timing import Timeline, spell_rate
+from filmcli.video.boxes import Marks, can_mark, read_marks
 from filmcli.video.captions import can_caption
 from filmcli.video.codecs import output_pix_fmt, words_of
-from filmcli.video.seen import CAPTIONS, STEREO, lost_beside
+from filmcli.video.seen import CAPTIONS, SPHERICAL, STEREO, lost_beside
 from filmcli.video.stereo import says_stereo
 from filmcli.video.stills import is_stills, kind_of
 
@@ -51,6 +52,7 @@ class Plan:
     steps: int
     dedupe: bool
     captions: bool
+    marks: Marks
 
     @property
     def info(self) -> VideoInfo:
@@ -80,6 +82,9 @@ def make_plan(request: Request, progress: Callable[[int], None]) -> Plan:
     carried = [CAPTIONS] * captions
     if says_stereo(info, request.encoding, output):
         carried.append(STEREO)
+    is_marked = {SPHERICAL, STEREO} & set(found.beside) and can_mark(info, output)
+    marks = read_marks(info) if is_marked else Marks()
+    carried += marks.kinds
     beside = lost_beside(found.beside, request.encoding, carried)
     lost = [f"{what} cannot be carried over" for what in beside]
     findings = _findings(info, found, film)
@@ -101,6 +106,7 @@ def make_plan(request: Request, progress: Callable[[int], None]) -> Plan:
         steps=settings.steps,
         dedupe=settings.dedupe,
         captions=captions,
+        marks=marks,
     )
 
 

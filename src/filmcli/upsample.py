@@ -29,6 +29,7 @@ from filmcli.prefetch import prefetch
 from filmcli.render import Reel, render
 from filmcli.request import Request, Settings, check_asked, check_sample, prepare
 from filmcli.segments import source_span
+from filmcli.video.boxes import write_marks
 from filmcli.video.captions import captions_of, read_captions
 from filmcli.video.encode import SEGMENT_SUFFIX, SegmentWriter, StreamWriter
 from filmcli.video.mux import join, verify
@@ -141,6 +142,8 @@ def _make(request: Request, plan: Plan, report: Report) -> None:
             tags={"comment": f"filmcli {request.key}"},
             cut=plan.cut,
         )
+        if plan.marks.kinds:
+            write_marks(job.temporary, plan.marks)
         verify(job.temporary, timeline.count, timeline.rate, timeline.duration, request.streams)
         job.publish(settings.overwrite)
 

@@ -11,11 +11,12 @@ import pytest
 
 from filmcli.firstpass import first_pass
 from filmcli.frames import Shape
+from filmcli.video.boxes import Marks, write_marks
 from filmcli.video.codecs import Encoding
 from filmcli.video.decode import thumbnails
 from filmcli.video.probe import probe
 from filmcli.video.seen import CAPTIONS, Seen, lost_beside
-from tests.clips import ffmpeg, pattern
+from tests.clips import ffmpeg, hashes, pattern
 from tests.forked import run
 
 X264, X265 = Encoding("x264"), Encoding("x265")
@@ -106,19 +107,62 @@ def test_marks_of_films_around_you_are_seen(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(("output", "sound"), [("out.mp4", True), ("out.mov", False)])
+def test_a_film_around_you_says_so_in_mp4(tmp_path: Path, output: str, sound: bool) -> None:
+    """And plays as before: its index grew, and all that stands behind it was moved."""
+    marked(tmp_path / "bare.mp4")
+    tone = ["-f", "lavfi", "-i", "sine=d=0.25", "-c:a", "aac"] if sound else []
+    unofficial = ("-strict", "unofficial")
+    ffmpeg("-i", tmp_path / "bare.mp4", *tone, "-c:v", "copy", *unofficial, tmp_path / "in.mp4")
+    done = run(["upsample", "in.mp4", "-o", output, "--cuts", "off"], tmp_path)
+    assert done.code == 0, done.stderr
+    assert "cannot be carried over" not in done.stderr
+    words = ("-v", "error", "-show_entries", "stream_side_data=side_data_type,projection,type")
+    told = subprocess.run(
+        ["ffprobe", *words, output], capture_output=True, cwd=tmp_path, check=True
+    )
+    assert b"projection=equirectangular" in told.stdout and b"type=side by side" in told.stdout
+    whole = subprocess.run(
+        ["ffmpeg", "-v", "error", "-xerror", "-i", output, "-f", "null", "-"],
+        capture_output=True, cwd=tmp_path, check=True)  # fmt: skip
+    assert whole.stderr == b""
+    if sound:
+        assert hashes(tmp_path / output) == hashes(tmp_path / "in.mp4")
+
+
+WORDS = """<rdf:SphericalVideo><GSpherical:Spherical>true</GSpherical:Spherical>
+<GSpherical:Stitched>true</GSpherical:Stitched><GSpherical:StitchingSoftware>none
+</GSpherical:StitchingSoftware><GSpherical:ProjectionType>equirectangular
+</GSpherical:ProjectionType></rdf:SphericalVideo>"""
+
+
+def test_a_camera_that_says_it_in_words_is_believed(tmp_path: Path) -> None:
+    """Version 1 of the marks: XML in a box of the track."""
+    film(tmp_path / "plain.mp4")
+    ffmpeg("-i", tmp_path / "plain.mp4", "-c", "copy", "-movflags", "+faststart",
+           tmp_path / "in.mp4")  # fmt: skip
+    words = boxed(b"uuid", bytes.fromhex("ffcc8263f8554a938814587a02521fdd") + WORDS.encode())
+    write_marks(str(tmp_path / "in.mp4"), Marks(track=words))
+    done = run(["upsample", "in.mp4", "-o", "out.mp4", "--cuts", "off"], tmp_path)
+    assert done.code == 0, done.stderr
+    assert "cannot be carried over" not in done.stderr
+    assert (tmp_path / "out.mp4").read_bytes().count(words) == 1
+    found = first_pass(probe(str(tmp_path / "out.mp4")), "off").beside
+    assert "spherical information" in found
+
+
 @pytest.mark.parametrize(
-    ("name", "codec"), [("out.mkv", "ffv1"), ("out.mp4", "x264"), ("out.mp4", "prores")]
+    ("name", "codec"), [("out.mkv", "ffv1"), ("out.ts", "x264"), ("out.mkv", "x264")]
 )
 def test_a_film_for_two_eyes_says_so_where_it_can(tmp_path: Path, name: str, codec: str) -> None:
     marked(tmp_path / "in.mp4")
-    output = name if codec != "prores" else "out.mov"
-    done = run(["upsample", "in.mp4", "-o", output, "-c", codec, "--cuts", "off"], tmp_path)
+    done = run(["upsample", "in.mp4", "-o", name, "-c", codec, "--cuts", "off"], tmp_path)
     assert done.code == 0, done.stderr
-    assert ("marks of a stereoscopic film" in done.stderr) is (codec == "prores")
-    words = ["ffmpeg", "-hide_banner", "-i", output, "-vf", "showinfo", "-f", "null", "-"]
+    assert "marks of a spherical film (360 degrees) cannot be carried over" in done.stderr
+    assert "marks of a stereoscopic film" not in done.stderr
+    words = ["ffmpeg", "-hide_banner", "-i", name, "-vf", "showinfo", "-f", "null", "-"]
     told = subprocess.run(words, capture_output=True, cwd=tmp_path, check=True).stderr
-    said = b"stereoscopic information: type - side by side\n" in told
-    assert said is (codec != "prores")
+    assert b"stereoscopic information: type - side by side\n" in told
 
 
 def test_mastering_metadata_is_lost_where_not_x265_codes(tmp_path: Path) -> None:

@@ -15,12 +15,13 @@ from filmcli.frames import Shape
 from filmcli.video.codecs import Encoding
 
 CAPTIONS = "A/53 closed captions"
+SPHERICAL = "spherical information"
 STEREO = "stereoscopic information"
 _HDR = ("mastering display", "Content Light Level information")
 _NAMES = {
     "Content Light Level information": "content light level",
     CAPTIONS: "captions inside the pictures (CEA-608, CEA-708)",
-    "spherical information": "marks of a spherical film (360 degrees)",
+    SPHERICAL: "marks of a spherical film (360 degrees)",
     STEREO: "marks of a stereoscopic film (3D)",
     "afd": "active format description",
     "SMPTE ST 12-1": "time codes of the pictures",
