@@ -264,7 +264,7 @@ def test_all_eight_turns_and_mirrors_look_as_a_player_shows_them(
     for plane, seen in zip(frames[0], shown.planes, strict=True):
         assert (seen == lay(plane, *matrix)).all()
     by_ffmpeg = ffmpeg("-i", film, "-f", "rawvideo", "-pix_fmt", "yuv420p", "-")
-    assert matrix == (1, 0, 0, -1) or by_ffmpeg == raw([shown.planes])
+    assert by_ffmpeg == raw([shown.planes])  # which turns by itself if it is left alone
     small = next(thumbnails(info))
     assert small.luma.shape == (info.height, info.width)
     (seen_in_colour,) = pictures(info)
