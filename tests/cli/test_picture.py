@@ -12,7 +12,7 @@ from filmcli.frames import Layout, Planes, VideoInfo
 from filmcli.video.decode import decode
 from filmcli.video.pixels import layout_of
 from filmcli.video.probe import probe
-from tests.clips import ffmpeg, pattern, raw, write_film
+from tests.clips import ffmpeg, ffprobe, pattern, raw, write_film
 from tests.forked import run
 
 PICTURES = 4
@@ -184,6 +184,22 @@ def test_a_film_that_changes_its_size_has_that_of_most_of_its_pictures(tmp_path:
     small = ffmpeg("-i", tmp_path / "64x48.ts", *words, "-")
     off = np.frombuffer(raw(made[:6:2]), np.uint8).astype(int) - np.frombuffer(small, np.uint8)
     assert np.abs(off).max() <= 1
+
+
+def test_fields_of_a_film_that_changes_its_size_are_parted(tmp_path: Path) -> None:
+    woven = "tinterlace=interleave_top,fieldorder=tff"
+    codec = ("-c:v", "mpeg2video", "-flags", "+ildct+ilme", "-bf", "0")
+    whole = b""
+    for size, seconds, begin in (("96x64", 0.4, 0), ("64x48", 0.2, 0.4)):
+        offset = ("-output_ts_offset", str(begin))
+        part = pattern(tmp_path / f"{size}.ts", seconds, *offset, size=size, rate="50",
+                       filters=f"format=yuv420p,{woven}", codec=codec)  # fmt: skip
+        whole += Path(part).read_bytes()
+    (tmp_path / "in.ts").write_bytes(whole)
+    info, made, said = upsample(str(tmp_path / "in.ts"), "out.mkv", "--fps", "50")
+    frames = len(ffprobe(tmp_path / "in.ts", "frame=pict_type", "-select_streams", "v"))
+    assert (info.width, info.height, len(made)) == (96, 64, 2 * frames) and frames >= 13
+    assert "every field becomes a picture" in said and "all are made 96x64" in said
 
 
 def test_a_short_other_size_at_the_end_changes_nothing_before(tmp_path: Path) -> None:

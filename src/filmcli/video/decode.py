@@ -91,6 +91,7 @@ def thumbnails(
 
     def shape(film: Any) -> Any:
         film = film if seen is None else film.filter("showinfo", checksum=0)
+        film = _of_one_size(info, film) if info.interlaced else film  # fields need one size
         film = _unwoven(info, film).filter("scale", *size, flags="area")
         return _turned(info, film.filter("format", "bgr24"))
 
