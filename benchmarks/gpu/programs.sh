@@ -4,7 +4,7 @@
 #     benchmarks/gpu/programs.sh FOLDER
 #
 # From Debian's source package, with what filmcli uses of it, x264, and NVIDIA's engines (whose
-# libraries are looked for when they are asked for). Takes 5 minutes on one core, 40 MB of disk
+# libraries are looked for when they are asked for). Takes 4 minutes on one core, 40 MB of disk
 # for the sources, and a C compiler.
 set -e
 mkdir -p "$1/work/lists/partial"
