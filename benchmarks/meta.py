@@ -9,7 +9,7 @@ import torch
 
 from filmcli.adaptation.film import adaptable
 from filmcli.adaptation.subsets import subset
-from filmcli.network.film import Film
+from filmcli.network.networks import Network
 from filmcli.network.weights import load
 from filmcli.training.meta import MetaRecipe, outer_losses
 from filmcli.training.tasks import Task, as_task
@@ -29,7 +29,7 @@ RECIPES = {
 }
 
 
-def seconds(net: Film, recipe: MetaRecipe, times: int = 2) -> float:
+def seconds(net: Network, recipe: MetaRecipe, times: int = 2) -> float:
     """Processor seconds of one task, forwards and backwards: the least of so many."""
     task = _drifting(recipe)
     chosen = subset(dict(net.named_parameters()), recipe.subset).start

@@ -42,9 +42,9 @@ def timed(work: Callable[[], object]) -> Took:
 
 
 def small_weights(folder: Path) -> str:
-    """Write a newly initialised film-xs, and return its path."""
-    path = str(folder / "film-xs.safetensors")
-    save(path, "film-xs", fresh_weights("film-xs").state_dict)
+    """Write a newly initialised film-m, and return its path."""
+    path = str(folder / "film-m.safetensors")
+    save(path, "film-m", fresh_weights("film-m").state_dict)
     return path
 
 
@@ -62,7 +62,7 @@ def measure_overhead(folder: Path) -> list[dict[str, Any]]:
     alone = timed(lambda: list(render(Reel(iter(frames), 0), slots, timeline.outer, doorway)))
     return [
         {
-            "640x360, film-xs": f"{len(slots)} frames made, {name}",
+            "640x360, film-m": f"{len(slots)} frames made, {name}",
             "network alone, s": network,
             "upsample, s": all_of_it,
             "around the network": f"{100 * (1 - network / all_of_it):.1f} %",

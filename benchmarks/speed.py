@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 import torch
 
 from filmcli.frames import Neighbour, Planes, VideoInfo
-from filmcli.network.film import CONFIGS, Film
 from filmcli.network.interpolator import Interpolator
 from filmcli.network.machine import choose_device, choose_precision
+from filmcli.network.networks import CONFIGS, build
 from filmcli.network.weights import Weights
 from filmcli.video.decode import decode
 from filmcli.video.probe import probe
@@ -53,7 +53,7 @@ def run_ffmpeg(*words: str) -> None:
 def fresh_weights(name: str) -> Weights:
     """Return a newly initialised network's weights."""
     torch.manual_seed(0)
-    return Weights(name, Film(CONFIGS[name]).state_dict(), {}, "")
+    return Weights(name, build(CONFIGS[name]).state_dict(), {}, "")
 
 
 def minterpolate(film: Path) -> Took:

@@ -2,10 +2,11 @@
 
     python -m benchmarks.titles FOLDER [--weights NAME|PATH]
 
-From each film in FOLDER frames 2, 8 and 14 are dropped and made again, with the rule and without.
-On the film as it is the rule has nothing to find: how many pixels come out more than 8 levels
-nearer to the truth by it, and how many further from it. Then words and a box stand over the film,
-and their mean error is compared. Prints a table, in dB, pixels and levels, and one line of JSON.
+The rule is `film-m`'s; published FILM has none. From each film in FOLDER frames 2, 8 and 14 are
+dropped and made again, with the rule and without. On the film as it is the rule has nothing to
+find: how many pixels come out more than 8 levels nearer to the truth by it, and how many further
+from it. Then words and a box stand over the film, and their mean error is compared. Prints a table,
+in dB, pixels and levels, and one line of JSON.
 """
 
 from __future__ import annotations
@@ -13,15 +14,15 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from fractions import Fraction
 from unittest import mock
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from filmcli.network.film import CONFIGS, Film
+from filmcli.evaluation.makers import Network, Run
 from filmcli.network.weights import load
 from filmcli.video.footage import read_rgb
 
@@ -62,39 +63,40 @@ def boxed(frame: Picture) -> tuple[Picture, Mask]:
     return painted(frame, drawn, (60, 255, 60)), drawn > 127
 
 
-def errors(net: Film, frames: list[Picture]) -> tuple[Tensor, Tensor]:
+def errors(net: Network, frames: list[Picture]) -> list[NDArray[np.float32]]:
     """How far the middle frame, made with the rule and without, is from the truth: `(H, W, 3)`."""
-    left, truth, right = (torch.from_numpy(f.copy()).permute(2, 0, 1)[None] for f in frames)
-    inputs = left / 255, right / 255, torch.tensor([0.5])
-    never = mock.patch("filmcli.network.fusion.laid_over", lambda *a: torch.zeros_like(a[0][:, :1]))
-    with torch.no_grad():
-        made = net(*inputs)
-        with never:
-            bare = net(*inputs)
-    return tuple(((m.clamp(0, 1) * 255).round() - truth)[0].permute(1, 2, 0) for m in (made, bare))
+    left, truth, right = frames
+    asked = Run([left, right], [(Fraction(1, 2),)])
+    never = mock.patch(
+        "filmcli.network.blending.laid_over", lambda *a: torch.zeros_like(a[0][:, :1])
+    )
+    (made,) = net(asked)[0]
+    with never:
+        (bare,) = net(asked)[0]
+    return [picture.astype(np.float32) - truth for picture in (made, bare)]
 
 
-def on_film(net: Film, film: NDArray[np.uint8]) -> dict[str, float]:
+def on_film(net: Network, film: NDArray[np.uint8]) -> dict[str, float]:
     """Means of PSNR with the rule and without, and pixels nearer to the truth by it, or further."""
     rows = []
     for k in DROPPED:
         pair = errors(net, list(film[k - 1 : k + 2]))
-        psnr = [-10 * float(torch.log10((e / 255).square().mean())) for e in pair]
-        worst, bare = (e.abs().amax(dim=2) for e in pair)
+        psnr = [-10 * float(np.log10(np.mean((e / 255) ** 2))) for e in pair]
+        worst, bare = (np.abs(e).max(axis=2) for e in pair)
         nearer, further = bare - worst > WORSE_LEVELS, worst - bare > WORSE_LEVELS
         rows.append([*psnr, float(nearer.sum()), float(further.sum())])
     names = "psnr", "without", "nearer", "further"
     return dict(zip(names, np.mean(rows, axis=0).tolist(), strict=True))
 
 
-def on_titles(net: Film, film: NDArray[np.uint8]) -> dict[str, float]:
+def on_titles(net: Network, film: NDArray[np.uint8]) -> dict[str, float]:
     """Mean error in levels of each kind of title, with the rule and without."""
     row = {}
     for draw in (rimmed, plain, boxed):
-        inside = torch.from_numpy(draw(film[0])[1])
+        inside = draw(film[0])[1]
         pairs = [errors(net, [draw(f)[0] for f in film[k - 1 : k + 2]]) for k in DROPPED]
         for name, side in zip(("", " without"), zip(*pairs, strict=True), strict=True):
-            means = [float(error.abs()[inside].mean()) for error in side]
+            means = [float(np.abs(error)[inside].mean()) for error in side]
             row[draw.__name__ + name] = float(np.mean(means))
     return row
 
@@ -105,8 +107,7 @@ def main() -> None:
     options.add_argument("--weights")
     chosen = options.parse_args()
     weights = load(chosen.weights)
-    net = Film(CONFIGS[weights.config])
-    net.load_state_dict(weights.state_dict)
+    net = Network(weights, "cpu", "float32")
     rows: dict[str, dict[str, float]] = {}
     for name in sorted(os.listdir(chosen.folder)):
         film = read_rgb(os.path.join(chosen.folder, name))

@@ -82,7 +82,7 @@ def test_alpha_of_kept_pictures_is_the_sources_to_the_last_bit(
 def test_made_pictures_have_the_alpha_that_lies_between(tmp_path: Path, codec: str) -> None:
     source = write(tmp_path / "in.mkv", cutout(3, step=2), "bgra", "ffv1")
     output = tmp_path / "out.mov" if codec == "prores" else tmp_path / "out.mkv"
-    asked = Settings(fps="2x", cuts="off", codec=codec, weights="film-xs", output=str(output))
+    asked = Settings(fps="2x", cuts="off", codec=codec, weights="film-m", output=str(output))
     assert upsample(source, asked).kinds["make"] == 2
     shown = rgba(output)
     truth = rgba(write(tmp_path / "truth.mkv", cutout(5, step=1), "bgra", "ffv1"))

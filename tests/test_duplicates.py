@@ -196,7 +196,7 @@ def digest(picture: bytes) -> str:
 
 def upsample(folder: Path, *args: str) -> tuple[list[bytes], dict[str, Any]]:
     """The luma of each picture made, and the plan."""
-    words = ("upsample", "in.mkv", "-w", "film-xs", "-c", "ffv1", "-o", "out.mkv", "--json", "-y")
+    words = ("upsample", "in.mkv", "-w", "film-m", "-c", "ffv1", "-o", "out.mkv", "--json", "-y")
     done = filmcli(*words, *args, cwd=folder)
     assert done.returncode == 0, done.stderr.decode()
     plan = json.loads(done.stdout.splitlines()[0])
@@ -239,7 +239,7 @@ def test_variable_times_are_used_and_slow_motion_and_pipes_work(tmp_path: Path) 
     drawings = [digest(drawing(k)[0].tobytes()) for k in range(4)]
     names = list(map(digest, slow))
     assert [names.index(name) for name in drawings] == [0, 10, 24, 38]
-    words = ("upsample", "in.mkv", "-w", "film-xs", "--fps", "50", "--dedupe", "-o", "-")
+    words = ("upsample", "in.mkv", "-w", "film-m", "--fps", "50", "--dedupe", "-o", "-")
     done = filmcli(*words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr.decode()
     assert b"4 of 9 frames are repeats" in done.stderr

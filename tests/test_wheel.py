@@ -21,7 +21,7 @@ PARTS = ("pyproject.toml", "README.md", "LICENSE", "src", "weights")
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
-TINY_TRAINING = "steps=1 flow_steps=1 batch=1 side=32"
+TINY_TRAINING = "steps=1 batch=1 side=32"
 WORDS = {
     "upsample": "in.mp4",
     "adapt": "--steps 1 in.mp4",

@@ -23,9 +23,9 @@ from benchmarks.gpu.machine import card, engines
 from benchmarks.gpu.scenery import YUV420, YUV420_10, YUVA444, frames, weights_of
 from benchmarks.gpu.sheet import Row, Sheet, options
 from filmcli.frames import Color, Layout, Neighbour, Planes
-from filmcli.network.film import CONFIGS
 from filmcli.network.interpolator import Interpolator
 from filmcli.network.machine import choose_device
+from filmcli.network.networks import CONFIGS
 from filmcli.network.weights import Weights
 from filmcli.video.engines import decoded_by
 from filmcli.video.probe import probe

@@ -9,7 +9,7 @@ import torch
 
 from filmcli.errors import MachineError
 from filmcli.frames import Layout, Planes
-from filmcli.network.film import CONFIGS, Film
+from filmcli.network.networks import CONFIGS, build
 from filmcli.network.weights import Weights, load
 
 YUV420 = Layout("yuv420p", "yuv", 8, 1, 1)
@@ -68,4 +68,4 @@ def weights_of(config: str) -> tuple[Weights, bool]:
         return load(config), True
     except MachineError:
         torch.manual_seed(0)
-        return Weights(config, Film(CONFIGS[config]).state_dict(), {}, ""), False
+        return Weights(config, build(CONFIGS[config]).state_dict(), {}, ""), False

@@ -20,9 +20,10 @@ from benchmarks.gpu.scenery import YUV420, frames, weights_of
 from benchmarks.gpu.sheet import Row, Sheet, options
 from benchmarks.gpu.stages import kernels, operations, watched
 from filmcli.frames import Color, Neighbour, Planes
-from filmcli.network.film import CONFIGS, Film
+from filmcli.network.film import Film
 from filmcli.network.interpolator import Interpolator
 from filmcli.network.machine import choose_device
+from filmcli.network.networks import CONFIGS, build
 from filmcli.network.painter import Painter
 from filmcli.network.recording import Replayer
 from filmcli.network.weights import default_name
@@ -254,7 +255,7 @@ def plain_loop(device: torch.device, tiny: bool) -> Iterator[Row]:
 
 
 def _plain_net(device: torch.device, dtype: torch.dtype) -> Film:
-    net = Film(CONFIGS["film"]).eval()
+    net = build(CONFIGS["film"]).eval()
     net.load_state_dict(weights_of("film")[0].state_dict)
     return net.to(device, dtype)
 

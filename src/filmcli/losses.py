@@ -98,44 +98,62 @@ def _gram(features: Tensor) -> Tensor:
     return flat @ flat.transpose(1, 2) / flat.shape[2]
 
 
-def warped_frames(warped: Sequence[Tensor], truth: Tensor) -> Tensor:
-    """Return the mean over levels of the Charbonnier loss of `warped` against `truth`.
+def dissimilarity(made: Tensor, truth: Tensor) -> Tensor:
+    """Return 1 - SSIM (Wang et al. 2004), by an 11x11 Gaussian window of 1.5 px, of R, G and B."""
+    products = made * made, truth * truth, made * truth
+    means = _blurred(torch.cat((made, truth, *products), dim=1)).chunk(5, dim=1)
+    of_made, of_truth, made_squared, truth_squared, both = means
+    spread = made_squared - of_made**2 + truth_squared - of_truth**2
+    together = both - of_made * of_truth
+    light = (2 * of_made * of_truth + 1e-4) / (of_made**2 + of_truth**2 + 1e-4)
+    return 1 - (light * (2 * together + 9e-4) / (spread + 9e-4)).mean()
 
-    `warped[i]` is `(B, 3, H >> i, W >> i)`; `truth` is the full-size frame.
+
+def _blurred(x: Tensor) -> Tensor:
+    line = torch.exp(-((torch.arange(11, device=x.device) - 5) ** 2) / (2 * 1.5**2))
+    line = (line / line.sum()).to(x.dtype).expand(x.shape[1], 1, 1, 11)
+    x = F.conv2d(x, line, groups=x.shape[1])
+    return F.conv2d(x, line.transpose(2, 3), groups=x.shape[1])
+
+
+def fetched_frames(
+    fetched: Sequence[Sequence[Tensor]], known: Tensor, truth: Sequence[Tensor]
+) -> Tensor:
+    """Return how far what coarse flows fetch is from the truth, summed over levels.
+
+    `fetched[i]` are the four frames `(B, 3, H_i, W_i)` as fetched to the moment of `truth[i]`;
+    `known` `(B, 4)` tells which frames there are. Of left and right the nearer counts most: where
+    one of them is covered, no flow into it is right.
     """
-    total = truth.new_zeros(())
-    for level in warped:
-        total = total + charbonnier(level, truth)
-        truth = F.avg_pool2d(truth, 2, 2)
-    return total / len(warped)
+    total = truth[0].new_zeros(())
+    for frames, wanted in zip(fetched, truth, strict=True):
+        wrong = torch.stack([(frame - wanted).abs().mean(dim=1) for frame in frames], dim=1)
+        inner, outer = wrong[:, :2], (wrong[:, 2:] * known[:, 2:, None, None]).mean()
+        total = total + inner.amin(dim=1).mean() + 0.6 * inner.mean() + 0.3 * outer
+    return total
 
 
-def choice(shares: Tensor, candidates: Sequence[Tensor], truth: Tensor) -> Tensor:
-    """Return the mean error of the candidates by the shares they are given.
+def flow_supervision(
+    motions: Sequence[Tensor], ways: Sequence[Tensor], truth: Tensor, known: Tensor
+) -> Tensor:
+    """Return how far flows at the moment are from the truth, in px, averaged over levels.
 
-    `shares` is `(B, K, H, W)`, of 1 in all; the candidates are K frames. Unlike the error of
-    their mixture, where wrong candidates may cancel out, it asks for the best one at every
-    pixel. Only the shares are taught; errors are means of 3x3 pixels, as noise should not choose.
+    `motions` are the full-size flows into left and right, `ways` those of levels 2, 3, ... into all
+    four frames; `truth` is `(B, 8, H, W)`, `known` `(B, 4)` tells which flows count. The error of
+    level i is weighted by 2 ** (i / 2 - 1): between its own pixels, which would leave the coarse
+    levels to drift, and full-size pixels, which would drown the fine ones. Outer frames count half.
     """
-    wrong = torch.stack([(frame.detach() - truth).abs().mean(dim=1) for frame in candidates], dim=1)
-    return (shares * F.avg_pool2d(wrong, 3, 1, 1, count_include_pad=False)).sum(dim=1).mean()
+    counts = torch.cat((known[:, :2], known[:, 2:] / 2), dim=1)
+    total = 0.25 * _apart(torch.cat(tuple(motions), dim=1), truth[:, :4], counts[:, :2])
+    truth = F.avg_pool2d(truth, 2, 2) / 2
+    for level, way in enumerate(ways):
+        truth = F.avg_pool2d(truth, 2, 2) / 2
+        total = total + 2 ** (level / 2) * _apart(way, truth, counts)
+    return total / len(ways)
 
 
-def flow_supervision(flows: Sequence[Tensor], truth: Tensor, known: Tensor) -> Tensor:
-    """Return how far a flow pyramid is from the truth, in px, averaged over levels.
-
-    `flows[i]` is `(B, 2, H >> i, W >> i)` in px of level i; `truth` `(B, 2, H, W)`;
-    `known` `(B, 1, H, W)` is 1 where the truth counts; elsewhere the error is taken for 0, so
-    that a batch's loss is the mean of its samples' losses. The error of level i is weighted
-    by 2 ** (i / 2): between its own pixels, which would leave the coarse levels to drift,
-    and full-size pixels, which would drown the fine ones.
-    """
-    total = truth.new_zeros(())
-    for level, flow in enumerate(flows):
-        error = torch.sqrt(((flow - truth) ** 2).sum(dim=1, keepdim=True) + 1e-4)
-        total = total + 2 ** (level / 2) * (error * known).mean()
-        # The mean of the known flow of the 2x2 pixels below, in px of the coarser level.
-        share = F.avg_pool2d(known, 2, 2)
-        truth = F.avg_pool2d(truth * known, 2, 2) / share.clamp(min=1e-6) / 2
-        known = (share > 0.5).float()
-    return total / len(flows)
+def _apart(flows: Tensor, truth: Tensor, counts: Tensor) -> Tensor:
+    """Return the end point errors of N flows `(B, 2 N, H, W)`, summed by `counts` `(B, N)`."""
+    squares = (flows - truth) ** 2
+    errors = torch.sqrt(squares[:, ::2] + squares[:, 1::2] + 1e-4).mean(dim=(2, 3))
+    return (errors * counts).sum(dim=1).mean()

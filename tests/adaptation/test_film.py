@@ -13,16 +13,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from filmcli.adaptation.film import FilmAdapter, adaptable, recipe_of
 from filmcli.adaptation.lessons import Questions
 from filmcli.adaptation.scene import Recipe, SceneAdaptation, scenes_of
 from filmcli.adaptation.store import Writer, adapted_path, find, is_ours, key_facts
 from filmcli.frames import Frame, Layout, Planes
-from filmcli.network.film import CONFIGS, Film, FilmConfig
-from filmcli.network.fusion import RESIDUAL
 from filmcli.network.interpolator import Interpolator
+from filmcli.network.moment import Moment
 from filmcli.network.weights import Weights
 from filmcli.prefetch import prefetch
 from filmcli.render import Reel, render
@@ -30,14 +28,11 @@ from filmcli.scenes import survey
 from filmcli.timing import Slot, Timeline
 from filmcli.video.decode import decode, thumbnails
 from filmcli.video.probe import probe
+from tests import nets
 from tests.clips import write_film
 
 GRAY = Layout("gray", "gray")
 CUTS = (12, 15)
-TINY = FilmConfig(
-    "tiny", filters=2, flow_filters=(2, 2, 2), flow_convs=(1, 1, 1), pyramid_levels=4,
-    fusion_levels=3, specialized_levels=2, sub_levels=2, head="blend", phase_plane=True,
-)  # fmt: skip
 RECIPE = Recipe(
     learning_rate=0.01, crop_px=64, support=4, subset="fusion", questions=Questions(1, 0.2)
 )
@@ -54,21 +49,19 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="module")
-def net() -> Film:
-    torch.manual_seed(0)
-    net = Film(TINY).requires_grad_(False)
-    nn.init.constant_(net.fuse.output_conv.bias[RESIDUAL].data, 0.03)  # a brightness that is off
-    return net
+def net() -> Moment:
+    """A small network with a brightness that is off."""
+    return nets.tinted(nets.still(nets.TINY), 0.03).requires_grad_(False)
 
 
-def adapter(film: str, net: Film, recipe: Recipe = RECIPE) -> FilmAdapter:
+def adapter(film: str, net: Moment, recipe: Recipe = RECIPE) -> FilmAdapter:
     info = probe(film)
     times = [thumbnail.time for thumbnail in thumbnails(info)]
     scenes = scenes_of(times, CUTS, [4.0] * len(times))
     return FilmAdapter(net, info, scenes, recipe, partial(decode, info))
 
 
-def digest(net: Film) -> str:
+def digest(net: Moment) -> str:
     total = hashlib.sha256()
     for value in net.state_dict().values():
         total.update(value.numpy().tobytes())
@@ -82,7 +75,7 @@ def test_scenes_lie_between_the_cuts() -> None:
     assert bounds == [(0, 0, 12), (1, 12, 15), (2, 15, 27)]
 
 
-def test_each_scene_is_adapted_from_its_own_frames(film: str, net: Film) -> None:
+def test_each_scene_is_adapted_from_its_own_frames(film: str, net: Moment) -> None:
     before = digest(net)
     with adapter(film, net) as film_adapter:
         results = [film_adapter.scene(number) for number in range(3)]
@@ -100,7 +93,7 @@ def test_each_scene_is_adapted_from_its_own_frames(film: str, net: Film) -> None
     assert digest(net) == before
 
 
-def test_a_run_that_begins_later_finds_the_same(film: str, net: Film) -> None:
+def test_a_run_that_begins_later_finds_the_same(film: str, net: Moment) -> None:
     with adapter(film, net) as whole, adapter(film, net) as resumed:
         whole.scene(0)
         first, again = whole.params(2), resumed.params(2)
@@ -110,7 +103,7 @@ def test_a_run_that_begins_later_finds_the_same(film: str, net: Film) -> None:
         assert torch.equal(value, again[name])
 
 
-def test_parameters_of_a_scene_stay_the_same_object(film: str, net: Film) -> None:
+def test_parameters_of_a_scene_stay_the_same_object(film: str, net: Moment) -> None:
     """The doorway knows by it that what it has computed still holds."""
     with adapter(film, net) as film_adapter:
         assert film_adapter.params(0) is film_adapter.params(0)
@@ -118,7 +111,7 @@ def test_parameters_of_a_scene_stay_the_same_object(film: str, net: Film) -> Non
 
 
 def test_learned_rates_are_used_where_there_are_some() -> None:
-    bare = Weights("film-xs", {}, {}, "")
+    bare = Weights("film-m", {}, {}, "")
     assert recipe_of(bare, 3).rates is None
     assert recipe_of(bare, 3).steps == 3
     rates = ({"w": torch.ones(())},)
@@ -129,7 +122,7 @@ def test_learned_rates_are_used_where_there_are_some() -> None:
     assert recipe_of(told, 1).questions == Questions(1, 0.25)
 
 
-def test_what_is_written_comes_back(film: str, net: Film, tmp_path: Path) -> None:
+def test_what_is_written_comes_back(film: str, net: Moment, tmp_path: Path) -> None:
     with adapter(film, net) as film_adapter:
         results = [film_adapter.scene(number) for number in range(3)]
     path = str(tmp_path / "a.adapted.safetensors")
@@ -171,7 +164,7 @@ def returning(tmp_path_factory: pytest.TempPathFactory) -> str:
     return write_film(tmp_path_factory.mktemp("returning") / "a.mkv", frames, GRAY)
 
 
-def returning_adapter(film: str, net: Film, told: list[int] | None = None) -> FilmAdapter:
+def returning_adapter(film: str, net: Moment, told: list[int] | None = None) -> FilmAdapter:
     info = probe(film)
     found = survey(thumbnails(info), [8, 16, 24])
     looks = [look.hex() for look in found.looks]
@@ -181,7 +174,7 @@ def returning_adapter(film: str, net: Film, told: list[int] | None = None) -> Fi
     return FilmAdapter(net, info, scenes, recipe, partial(decode, info), on_scene=heard)
 
 
-def test_a_scene_that_returns_takes_up_what_was_learned(returning: str, net: Film) -> None:
+def test_a_scene_that_returns_takes_up_what_was_learned(returning: str, net: Moment) -> None:
     with returning_adapter(returning, net) as adapter:
         results = [adapter.scene(number) for number in range(4)]
     assert [result.like for result in results] == [None, None, 0, 1]
@@ -190,7 +183,7 @@ def test_a_scene_that_returns_takes_up_what_was_learned(returning: str, net: Fil
         assert again.after > again.before + 3
 
 
-def test_the_last_of_a_kind_is_the_same_wherever_a_run_begins(returning: str, net: Film) -> None:
+def test_the_last_of_a_kind_is_the_same_wherever_a_run_begins(returning: str, net: Moment) -> None:
     told: list[int] = []
     with returning_adapter(returning, net) as whole, returning_adapter(returning, net, told) as on:
         expected = [whole.scene(number) for number in range(4)]
@@ -246,10 +239,8 @@ def test_the_adaptation_stands_beside_the_film() -> None:
 
 
 def test_adapting_and_rendering_side_by_side_leave_the_weights_as_they_are(film: str) -> None:
-    torch.manual_seed(0)
-    net = Film(CONFIGS["film-xs"])
-    nn.init.constant_(net.fuse.output_conv.bias[RESIDUAL].data, 0.03)
-    weights = Weights("film-xs", {n: t.clone() for n, t in net.state_dict().items()}, {}, "")
+    net = nets.tinted(nets.still(), 0.03)
+    weights = Weights("film-m", {n: t.clone() for n, t in net.state_dict().items()}, {}, "")
     info = probe(film)
     interpolator = Interpolator(weights, info.layout, info.color, info.width, info.height)
     times = [thumbnail.time for thumbnail in thumbnails(info)]
@@ -263,8 +254,9 @@ def test_adapting_and_rendering_side_by_side_leave_the_weights_as_they_are(film:
             return [planes[0].tobytes() for planes in made]
 
     before = pictures(None)
+    recipe = replace(RECIPE, learning_rate=0.003)
     with FilmAdapter(
-        adaptable(weights, "cpu"), info, scenes, RECIPE, partial(decode, info)
+        adaptable(weights, "cpu"), info, scenes, recipe, partial(decode, info)
     ) as film_adapter:
         params = film_adapter.params(0)
         adapted = pictures(params)

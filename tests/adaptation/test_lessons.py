@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 import torch
@@ -12,9 +12,12 @@ from torch import Tensor, nn
 from filmcli.adaptation.lessons import Exam, Lesson, Questions, Triplets
 from filmcli.adaptation.making import Making
 from filmcli.losses import charbonnier
-from filmcli.network.film import CONFIGS, Film
-from filmcli.network.flow import bent
+from filmcli.network.film import Film
+from filmcli.network.moment import Moment
+from filmcli.network.networks import Network
+from filmcli.network.synthesis import Beside
 from filmcli.network.voxelflow import VoxelFlow
+from tests import nets
 
 
 class Shifted(nn.Module):
@@ -40,11 +43,13 @@ def noise(side: int = 64, batch: int = 1, seed: int = 0) -> Triplets:
     return Triplets(*frames, torch.full((batch,), 0.5))  # type: ignore[misc]
 
 
+def ours() -> Moment:
+    return nets.lively(nets.TINY).requires_grad_(False)
+
+
 def film() -> Film:
     torch.manual_seed(0)
-    net = Film(CONFIGS["film-xs"]).requires_grad_(False)
-    nn.init.normal_(net.fuse.output_conv.weight, std=0.02)
-    return net
+    return Film(nets.TINY_FILM).requires_grad_(False)
 
 
 @pytest.mark.parametrize(
@@ -100,9 +105,21 @@ def test_the_score_of_broken_parameters_is_nan() -> None:
 
 
 @pytest.mark.parametrize("questions", [Questions(1, 0), Questions(0, 1), Questions(1, 0.5)])
-@pytest.mark.parametrize("parts", [("fuse",), ("predict_flow", "fuse"), ("predict_flow",)])
-def test_what_is_done_once_changes_nothing(questions: Questions, parts: tuple[str, ...]) -> None:
-    net, triplets = film(), noise()
+@pytest.mark.parametrize(
+    ("build", "parts"),
+    [
+        (ours, ("fuse",)),
+        (ours, ("near", "far", "fuse")),
+        (ours, ("far",)),
+        (film, ("fuse",)),
+        (film, ("predict_flow", "fuse")),
+        (film, ("predict_flow",)),
+    ],
+)
+def test_what_is_done_once_changes_nothing(
+    questions: Questions, build: Callable[[], Network], parts: tuple[str, ...]
+) -> None:
+    net, triplets = build(), noise()
     params = {
         name: (value + 0.001).requires_grad_()
         for name, value in net.named_parameters()
@@ -110,7 +127,7 @@ def test_what_is_done_once_changes_nothing(questions: Questions, parts: tuple[st
     }
     cached = Lesson(net, triplets, questions, list(params))
     # a name of the extractor: nothing may be done in advance
-    plain = Lesson(net, triplets, questions, [*params, "extract"])
+    plain = Lesson(net, triplets, questions, [*params, "extract."])
     torch.testing.assert_close(cached.loss(params), plain.loss(params), atol=1e-5, rtol=1e-4)
     ours = torch.autograd.grad(cached.loss(params), list(params.values()))
     theirs = torch.autograd.grad(plain.loss(params), list(params.values()))
@@ -120,50 +137,77 @@ def test_what_is_done_once_changes_nothing(questions: Questions, parts: tuple[st
 
 
 @pytest.mark.parametrize(
-    ("name", "features", "flows"),
+    ("build", "matcher", "name", "features", "matched"),
     [
-        ("fuse.output_conv.bias", 3, 3),  # of three frames; of the whole interval and its halves
-        ("predict_flow._predictor._convs.0.0.bias", 3, 0),
-        ("extract.extract_sublevels.convs.0.0.0.bias", 0, 0),
+        # features of three frames; motion of the whole interval and of its halves
+        (ours, "near", "fuse.paint.bias", 3, 3),
+        (ours, "near", "near.leave.bias", 3, 0),
+        (ours, "near", "far.leave.bias", 3, 0),
+        (ours, "near", "extract.join_far.bias", 0, 0),
+        (film, "predict_flow", "fuse.output_conv.bias", 3, 3),
+        (film, "predict_flow", "predict_flow._predictor._convs.0.0.bias", 3, 0),
+        (film, "predict_flow", "extract.extract_sublevels.convs.0.0.0.bias", 0, 0),
     ],
 )
 def test_what_stays_as_it_is_is_computed_once_a_support_set(
-    name: str, features: int, flows: int
+    build: Callable[[], Network], matcher: str, name: str, features: int, matched: int
 ) -> None:
-    net, triplets = film(), noise()
-    calls = {"extract": 0, "predict_flow": 0}
+    net, triplets = build(), noise()
+    calls = {"extract": 0, matcher: 0}
 
     def count(part: str) -> None:
         calls[part] += 1
 
     net.extract.register_forward_hook(lambda *_: count("extract"))
-    net.predict_flow.register_forward_hook(lambda *_: count("predict_flow"))
+    net.get_submodule(matcher).register_forward_hook(lambda *_: count(matcher))
     lesson = Lesson(net, triplets, Questions(), [name])
-    assert calls == {"extract": features, "predict_flow": flows}
+    assert calls == {"extract": features, matcher: matched}
     for _ in range(3):
         lesson.loss({name: net.get_parameter(name)})
     # a made frame is another one every time: the last generation of the cycle
-    anew = {"extract": 2 + 2 * (3 - features), "predict_flow": 1 + 3 - flows}
+    anew = {"extract": 2 + 2 * (3 - features), matcher: 1 + 3 - matched}
     assert calls == {
         "extract": features + 3 * anew["extract"],
-        "predict_flow": flows + 3 * anew["predict_flow"],
+        matcher: matched + 3 * anew[matcher],
     }
 
 
-def made_of_four(net: Film, frames: Sequence[Tensor], distance: float = 1.0) -> Tensor:
-    """The frame in the middle of four, by the network's own stages."""
+def made_of_four(
+    net: Network, frames: Sequence[Tensor], distance: float = 1.0, at: float = 0.5
+) -> Tensor:
+    """The frame between the inner two of four, by the network's own stages."""
     before, left, right, after = (net.features(frame) for frame in frames)
-    outwards = net.flow(left, before), net.flow(right, after)
-    flows = bent(net.flows(left, right), *((flow, distance) for flow in outwards))
-    made: Tensor = net.fuse(left, right, flows, torch.tensor([0.5]))
-    return made
+    away = torch.full((len(frames[0]),), distance)
+    interval = net.interval(left, right, Beside(before, away), Beside(after, away))
+    return net.synthesize(interval, torch.full_like(away, at)).frame
 
 
-@pytest.mark.parametrize(
-    "name", ["fuse.output_conv.bias", "predict_flow._predictor._convs.0.0.bias"]
-)
+@pytest.mark.parametrize("build", [ours, film])
+@pytest.mark.parametrize("part", ["fuse", "near", "predict_flow"])
+def test_a_frame_is_made_as_by_the_network_itself(build: Callable[[], Network], part: str) -> None:
+    net = build()
+    names = [name for name, _ in net.named_parameters() if name.startswith(f"{part}.")]
+    params = {name: net.get_parameter(name) + 0.01 for name in names}
+    before, left, right, after = torch.rand(4, 2, 3, 64, 48)
+    phase = torch.tensor([0.25, 0.6])
+    making = Making(net, names)
+    alone, framed = (making.between(left, right, phase, a) for a in (None, (before, after)))
+    anew = making.anew(left, right, phase, params, (before, after))
+    net.load_state_dict(net.state_dict() | params)
+    torch.testing.assert_close(alone(params), net(left, right, phase), atol=1e-5, rtol=0)
+    for way, distance in ((framed(params), 1.0), (anew, 0.5)):
+        for i in range(2):
+            frames = [frame[i : i + 1] for frame in (before, left, right, after)]
+            expected = made_of_four(net, frames, distance, float(phase[i]))
+            torch.testing.assert_close(way[i : i + 1], expected, atol=1e-4, rtol=0)
+    # the frames around tell ours how motion bends, and published FILM nothing
+    bends = not torch.allclose(framed(params), alone(params), atol=1e-3)
+    assert bends == net.looks_beside
+
+
+@pytest.mark.parametrize("name", ["fuse.paint.bias", "near.leave.bias"])
 def test_frames_around_bend_the_motion_of_every_answer(name: str) -> None:
-    net = film()
+    net = ours()
     frames = dict(zip((-3, -2, -1, 0, 1, 2, 3), torch.rand(7, 1, 3, 64, 64), strict=True))
     around = torch.stack([frames[k] for k in (-3, -2, 2, 3)], dim=1)
     triplets = Triplets(frames[-1], frames[0], frames[1], torch.tensor([0.5]), 0, around)
@@ -184,7 +228,7 @@ def test_frames_around_bend_the_motion_of_every_answer(name: str) -> None:
         assert not torch.isclose(loss(questions, triplets), alone, rtol=1e-4)
 
 
-@pytest.mark.parametrize("build", [film, VoxelFlow])
+@pytest.mark.parametrize("build", [ours, film, VoxelFlow])
 def test_any_network_of_films_call_signature_can_be_asked(build: type) -> None:
     net, triplets = build(), noise(batch=2)
     params = {name: value.detach() for name, value in net.named_parameters()}

@@ -20,8 +20,7 @@ from filmcli.adaptation.scene import (
     applied,
     course,
 )
-from filmcli.network.film import CONFIGS, Film
-from filmcli.network.fusion import RESIDUAL
+from tests import nets
 
 TIMES = [Fraction(i, 24) for i in range(60)]
 
@@ -124,11 +123,11 @@ def test_flickering_and_tiny_scenes_are_passed_over() -> None:
 
 
 def test_film_learns_and_says_the_same_twice() -> None:
-    torch.manual_seed(0)
-    net = Film(CONFIGS["film-xs"]).requires_grad_(False)
-    nn.init.constant_(net.fuse.output_conv.bias[RESIDUAL].data, 0.03)  # a brightness that is off
+    net = nets.tinted(nets.still(), 0.03).requires_grad_(False)  # a brightness that is off
     before = {name: value.clone() for name, value in net.state_dict().items()}
-    recipe = Recipe(learning_rate=0.01, crop_px=64, subset="tail", questions=Questions(1, 0.5))
+    recipe = Recipe(
+        learning_rate=0.003, crop_px=64, support=4, held_out=3, questions=Questions(1, 0.5)
+    )
     first, again = (adapt_scene(net, scene(), fading, recipe) for _ in range(2))
     assert first.deltas is not None
     assert again.deltas is not None
@@ -136,6 +135,8 @@ def test_film_learns_and_says_the_same_twice() -> None:
     for name, value in first.deltas.items():
         assert torch.equal(value, again.deltas[name])
     assert first.after == again.after
+    assert first.before is not None and first.after is not None
+    assert first.after > first.before + 5
     for name, value in net.state_dict().items():
         assert torch.equal(value, before[name])
 
@@ -150,10 +151,8 @@ def test_rates_of_single_weights_are_used() -> None:
 
 @pytest.mark.parametrize("subset", ["late", "adapters"])
 def test_other_parts_of_the_network_adapt_too(subset: str) -> None:
-    torch.manual_seed(0)
-    net = Film(CONFIGS["film-xs"]).requires_grad_(False)
-    nn.init.constant_(net.fuse.output_conv.bias[RESIDUAL].data, 0.03)
-    nn.init.normal_(net.fuse.output_conv.weight, std=0.01)
+    net = nets.tinted(nets.still(), 0.03).requires_grad_(False)
+    nn.init.normal_(net.fuse.paint.weight, std=0.01)
     recipe = Recipe(
         rule="sgd", learning_rate=0.01, crop_px=64, subset=subset, questions=Questions(1, 0)
     )

@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from filmcli.adaptation.subsets import SUBSETS, low_rank, subset
-from filmcli.network.film import CONFIGS, Film
+from filmcli.network.networks import CONFIGS, build
 
 
 @pytest.fixture(scope="module")
 def params() -> dict[str, torch.Tensor]:
     torch.manual_seed(0)
-    return {name: value.detach() for name, value in Film(CONFIGS["film-xs"]).named_parameters()}
+    return {name: value.detach() for name, value in build(CONFIGS["film-m"]).named_parameters()}
 
 
 def test_subsets_are_what_they_say(params: dict[str, torch.Tensor]) -> None:
@@ -23,9 +23,21 @@ def test_subsets_are_what_they_say(params: dict[str, torch.Tensor]) -> None:
     assert {name for name in params if name not in names["late"]} == {
         name for name in params if name.startswith("extract.")
     }
-    assert "fuse.output_conv.bias" in names["tail"]
-    # three predictors, two convolutions each, weight and bias
-    assert len(names["heads"]) == 12
+    tail = {name.split(".")[1] for name in names["tail"]}
+    assert tail == {"rejoin", "correct", "look", "paint"}  # of half the size and of the whole
+    heads = {f"{net}.leave.{of}" for net in ("near", "far") for of in ("weight", "bias")}
+    assert names["heads"] == heads
+
+
+def test_published_film_has_the_same_subsets() -> None:
+    with torch.device("meta"):
+        params = dict(build(CONFIGS["film"]).named_parameters())
+    names = {name: set(subset(params, name).start) for name in SUBSETS}
+    assert names["all"] == set(params)
+    assert names["tail"] < names["fusion"] < names["late"] < names["all"]
+    assert "fuse.output_conv.bias" in names["tail"] and "fuse.convs.0.1.0.bias" not in names["tail"]
+    # four predictors, two convolutions each, weight and bias
+    assert len(names["heads"]) == 16
     assert all(params[name].shape[2:] in ((), (1, 1)) for name in names["heads"])
 
 
@@ -44,7 +56,7 @@ def test_low_rank_adapters_start_at_the_network_and_add_a_matrix_of_their_rank(
     assert set(weights) == {name for name, value in params.items() if value.dim() == 4}
     for name, value in weights.items():
         assert torch.equal(value, params[name])
-    name = "fuse.convs.0.1.0.weight"
+    name = "fuse.look.0.0.weight"
     moved = {
         key: value + 1.0 if key == f"{name}:outer" else value for key, value in space.start.items()
     }

@@ -100,7 +100,7 @@ def test_a_second_run_measures_nothing_and_says_the_same(tmp_path: Path) -> None
     (tmp_path / "clips").mkdir()
     pattern(tmp_path / "clips" / "a.mp4", 1.0)
     words = [sys.executable, "-m", "benchmarks.adaptation", str(tmp_path / "clips")]
-    words += ["--weights", "film-xs", "--size", "tiny", "--groups", "steps"]
+    words += ["--weights", "film-m", "--size", "tiny", "--groups", "steps"]
     words += ["-o", str(tmp_path / "study")]
     told, files = [], []
     for _ in range(2):

@@ -39,7 +39,7 @@ def test_ours_and_the_old_way_are_scored_timed_and_shown(tmp_path: Path) -> None
     ours, dis = (
         [cell.strip() for cell in line.split("|")[1:-1]] for line in lines[at + 2 : at + 4]
     )
-    assert (ours[0], dis[0]) == ("film-xs", "dis")
+    assert (ours[0], dis[0]) == ("film-m", "dis")
     told = json.loads(last)
     for row in (ours, dis):
         scores = told["scores"][row[0]].values()

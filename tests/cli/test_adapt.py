@@ -11,25 +11,20 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import torch
-from torch import nn
 
 from filmcli.frames import Layout, Planes
-from filmcli.network.film import CONFIGS, Film
-from filmcli.network.fusion import RESIDUAL
 from filmcli.network.weights import save
+from tests import nets
 from tests.clips import ffmpeg, pattern, write_film
 from tests.forked import run
 
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A fresh film-xs with a tint: it blends, and there is something to unlearn."""
-    torch.manual_seed(0)
-    net = Film(CONFIGS["film-xs"])
-    nn.init.constant_(net.fuse.output_conv.bias[RESIDUAL].data, 0.05)
+    """A film-m with a tint: it blends, and there is something to unlearn."""
+    net = nets.tinted(nets.still(), 0.05)
     path = tmp_path_factory.mktemp("weights") / "tinted.safetensors"
-    save(str(path), "film-xs", net.state_dict())
+    save(str(path), "film-m", net.state_dict())
     return str(path)
 
 

@@ -11,7 +11,7 @@ import cv2
 import pytest
 import torch
 
-from filmcli.network.film import CONFIGS, Film
+from filmcli.network.networks import CONFIGS, build
 from filmcli.network.weights import save
 from tests.evaluation.footage import film, gliding
 from tests.installed import python_without
@@ -21,7 +21,7 @@ from tests.installed import python_without
 def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("weights") / "fresh.safetensors"
-    save(str(path), "film-xs", Film(CONFIGS["film-xs"]).state_dict())
+    save(str(path), "film-m", build(CONFIGS["film-m"]).state_dict())
     return str(path)
 
 

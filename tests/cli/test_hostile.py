@@ -201,7 +201,7 @@ def test_weights_of_strangers_are_not_run_and_refused_in_words(
     tmp_path: Path, films: dict[str, bytes]
 ) -> None:
     (tmp_path / "in.mp4").write_bytes(films[".mp4"])
-    ours = shipped("film-xs")
+    ours = shipped("film-m")
     whole = Path(ours).read_bytes()
     shaped = {name: np.zeros(3, np.float32) for name in load_file(ours)}
     strangers = {
@@ -209,7 +209,7 @@ def test_weights_of_strangers_are_not_run_and_refused_in_words(
         "pickle.safetensors": pickle.dumps(_Shell()),
         "torn.safetensors": whole[: len(whole) // 2],
         "head.safetensors": (1 << 62).to_bytes(8, "little") + whole[8:],
-        "shape.safetensors": save(shaped, {"config": "film-xs"}),
+        "shape.safetensors": save(shaped, {"config": "film-m"}),
         "empty.safetensors": b"",
         "text.npz": b"these are no weights",
     }

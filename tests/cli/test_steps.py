@@ -10,12 +10,9 @@ import time
 from pathlib import Path
 
 import pytest
-import torch
-from torch import nn
 
-from filmcli.network.film import CONFIGS, Film
-from filmcli.network.fusion import RESIDUAL
 from filmcli.network.weights import save
+from tests import nets
 from tests.clips import ffmpeg
 
 FILMCLI = [sys.executable, "-m", "filmcli"]
@@ -33,10 +30,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     joined = "[0:v][1:v]concat=n=2"
     words = ("-i", folder / "a.mkv", "-i", folder / "b.mkv", "-filter_complex", joined)
     ffmpeg(*words, "-c:v", "ffv1", folder / "in.mkv")
-    torch.manual_seed(0)
-    net = Film(CONFIGS["film-xs"])
-    nn.init.constant_(net.fuse.output_conv.bias[RESIDUAL].data, 0.05)
-    save(str(folder / "tinted.safetensors"), "film-xs", net.state_dict())
+    net = nets.tinted(nets.still(), 0.05)
+    save(str(folder / "tinted.safetensors"), "film-m", net.state_dict())
     return folder
 
 

@@ -16,7 +16,7 @@ from filmcli.evaluation.rebuilt import Rebuilt
 from filmcli.network.weights import Weights
 
 ENTRIES = [
-    Entry("net", RIVALS["blend"], Weights("film-xs", {}, {}, "")),
+    Entry("net", RIVALS["blend"], Weights("film-m", {}, {}, "")),
     Entry("blend", RIVALS["blend"]),
     Entry("dis", RIVALS["dis"]),
 ]

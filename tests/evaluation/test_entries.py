@@ -10,14 +10,14 @@ import torch
 from filmcli.errors import MachineError, UsageError
 from filmcli.evaluation.entries import enter, machine_words
 from filmcli.network import weights
-from filmcli.network.film import CONFIGS, Film
+from filmcli.network.networks import CONFIGS, build
 
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> str:
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("weights") / "fresh.safetensors"
-    weights.save(str(path), "film-xs", Film(CONFIGS["film-xs"]).state_dict())
+    weights.save(str(path), "film-m", build(CONFIGS["film-m"]).state_dict())
     return str(path)
 
 

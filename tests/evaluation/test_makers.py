@@ -13,8 +13,8 @@ from filmcli.evaluation.makers import RIVALS, Network, Run, by_pairs
 from filmcli.evaluation.metrics import Picture, psnr
 from filmcli.evaluation.rivals import blend
 from filmcli.frames import Neighbour, Planes
-from filmcli.network.film import CONFIGS, Film
 from filmcli.network.weights import Weights
+from tests import nets
 from tests.evaluation.footage import gliding
 
 HALF, THIRDS = (Fraction(1, 2),), (Fraction(1, 3), Fraction(2, 3))
@@ -23,13 +23,7 @@ HALF, THIRDS = (Fraction(1, 2),), (Fraction(1, 3), Fraction(2, 3))
 @pytest.fixture(scope="module")
 def even() -> Weights:
     """Weights whose flows are zero: an even blend."""
-    torch.manual_seed(0)
-    net = Film(CONFIGS["film-xs"])
-    with torch.no_grad():
-        for name, parameter in net.named_parameters():
-            if "_convs.4" in name:
-                parameter.zero_()
-    return Weights("film-xs", net.state_dict(), {}, "")
+    return nets.weights(nets.still())
 
 
 @pytest.mark.parametrize("name", ["dis", "minterpolate"])
@@ -71,9 +65,7 @@ def test_a_network_without_flow_blends_in_the_right_colours(even: Weights) -> No
 
 
 def test_adapted_parameters_are_asked_for_by_scene(even: Weights) -> None:
-    bias = "fuse.output_conv.bias"
-    name = next(n for n in even.state_dict if n == bias)
-    tinted = {name: even.state_dict[name] + 0.5}
+    tinted = {"fuse.paint.bias": even.state_dict["fuse.paint.bias"] + 0.5}
     asked: list[int] = []
 
     def params_of(scene: int) -> dict[str, torch.Tensor] | None:

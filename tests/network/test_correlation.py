@@ -8,7 +8,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from filmcli.network.correlation import correlate, neighbours
+from filmcli.network.correlation import correlate as products
+from filmcli.network.correlation import neighbours, unit
+
+
+def correlate(start: Tensor, end: Tensor, reach: int) -> Tensor:
+    """The cosines, as the network sees them."""
+    return products(unit(start), unit(end), reach)
 
 
 def cosine(start: Tensor, end: Tensor, y: int, x: int, dy: int, dx: int) -> float:

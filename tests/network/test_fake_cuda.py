@@ -18,7 +18,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from filmcli.frames import Color, Layout
 from filmcli.network.color import from_rgb, to_rgb
-from filmcli.network.film import CONFIGS, Film
+from filmcli.network.networks import CONFIGS, build
 from filmcli.network.painter import Outer, Painter
 from filmcli.network.weights import Weights
 
@@ -37,7 +37,7 @@ PHASES = [Fraction(2, 5), Fraction(4, 5)]
 @contextmanager
 def pretended(name: str, dtype: torch.dtype) -> Iterator[tuple[Painter, dict[str, Tensor]]]:
     """A painter that believes to be on CUDA, and parameters there, which stand for its own."""
-    known = Weights(name, Film(CONFIGS[name]).state_dict(), {}, "")
+    known = Weights(name, build(CONFIGS[name]).state_dict(), {}, "")
     painter = Painter(known, torch.device("cpu"), dtype, 1)
     painter._device = CUDA
     with FakeTensorMode(), torch.backends.cudnn.flags(enabled=False), torch.inference_mode():
@@ -72,6 +72,6 @@ def test_from_planes_to_planes(name: str, layout: Layout, dtype: torch.dtype) ->
 def test_a_phase_left_on_the_cpu_is_refused(name: str) -> None:
     with pretended(name, torch.float32) as (painter, params):
         left, right = (painter.look(frame(LAYOUTS[0]), params) for _ in range(2))
-        flows = painter._flows(left, right, params)
+        interval = painter._interval(left, right, (None, None), params)
         with pytest.raises(RuntimeError, match="same device"):
-            painter._run("fuse", params, left.pyramids, right.pyramids, flows, torch.tensor([0.5]))
+            painter._run("synthesize", params, interval, torch.tensor([0.5]))

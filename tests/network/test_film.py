@@ -7,8 +7,7 @@ import reference
 import torch
 from torch import Tensor
 
-from filmcli.network.film import CONFIGS, Film, FilmConfig
-from filmcli.network.flow import bent
+from filmcli.network.film import Film, FilmConfig
 
 TINY = FilmConfig("tiny", filters=2, flow_filters=(4, 4, 6, 8))
 
@@ -24,7 +23,6 @@ def lively(config: FilmConfig, seed: int = 0) -> Film:
     with torch.no_grad():
         for name, parameter in net.named_parameters():
             parameter.mul_(1.3) if name.endswith("weight") else parameter.normal_(0, 0.1)
-        net.fuse.output_conv.weight.normal_(0, 0.1)  # zero in the small networks
     return net
 
 
@@ -61,16 +59,9 @@ def published_table() -> dict[str, tuple[int, ...]]:
 
 def test_film_has_the_published_parameters() -> None:
     with torch.device("meta"):
-        net = Film(CONFIGS["film"])
+        net = Film(FilmConfig("film"))
     assert {name: tuple(p.shape) for name, p in net.state_dict().items()} == published_table()
     assert sum(p.numel() for p in net.parameters()) == 34_436_667
-
-
-@pytest.mark.parametrize(("name", "millions"), [("film-s", 2.4), ("film-xs", 0.76)])
-def test_small_networks_are_small(name: str, millions: float) -> None:
-    with torch.device("meta"):
-        net = Film(CONFIGS[name])
-    assert sum(p.numel() for p in net.parameters()) == pytest.approx(millions * 1e6, rel=0.02)
 
 
 @pytest.mark.parametrize(("height", "width"), [(64, 64), (128, 192), (100, 150), (67, 131)])
@@ -81,14 +72,14 @@ def test_agrees_with_the_reference(height: int, width: int, phase: float) -> Non
     with torch.no_grad():
         made = net(left, right, torch.tensor([phase]))
         expected = reference.film(net.state_dict(), left, right, phase)
-        flows = net.flows(net.features(left), net.features(right))
+        flows = net.interval(net.features(left), net.features(right)).flows
     assert flows.forward[0].abs().max() > 2, "the flows are too small to prove anything"
     assert (made - expected).abs().max() < 1e-4
 
 
 def test_published_size_agrees_with_the_reference() -> None:
     torch.manual_seed(0)
-    net = Film(CONFIGS["film"])
+    net = Film(FilmConfig("film"))
     left, right = textured(1, 66, 97, 1), textured(1, 66, 97, 2)
     with torch.no_grad():
         made = net(left, right, torch.tensor([0.5]))
@@ -102,14 +93,14 @@ def test_stages_in_a_row_are_the_whole() -> None:
     phase = torch.tensor([0.3, 0.5])
     with torch.no_grad():
         first, second = net.features(left), net.features(right)
-        flows = net.flows(first, second)
-        assert torch.equal(net.fuse(first, second, flows, phase), net(left, right, phase))
+        interval = net.interval(first, second)
+        assert torch.equal(net.synthesize(interval, phase).frame, net(left, right, phase))
 
 
 def test_swapping_neighbours_swaps_the_flows() -> None:
     net = lively(TINY)
     first, second = (net.features(textured(1, 64, 64, seed)) for seed in (1, 2))
-    there, back = net.flows(first, second), net.flows(second, first)
+    there, back = net.interval(first, second).flows, net.interval(second, first).flows
     for a, b in zip(there.forward, back.backward, strict=True):
         assert torch.allclose(a, b, atol=1e-5)
 
@@ -128,47 +119,11 @@ def test_other_parameters_change_the_picture_but_not_the_network() -> None:
 
 
 def test_every_parameter_gets_a_gradient() -> None:
-    net = lively(CONFIGS["film-xs"])
-    before, left, right, after = (net.features(textured(1, 64, 64, seed)) for seed in range(4))
-    outwards = net.flows(before, left).backward, net.flows(right, after).forward
-    flows = bent(net.flows(left, right), *((flow, 1.0) for flow in outwards))
-    made = net.fuse(left, right, flows, torch.tensor([0.4]))
+    net = lively(TINY)
+    made = net(textured(1, 64, 64, 1), textured(1, 64, 64, 2), torch.tensor([0.4]))
     made.pow(2).sum().backward()
     for name, parameter in net.named_parameters():
         assert parameter.grad is not None and parameter.grad.abs().sum() > 0, name
-
-
-@pytest.mark.parametrize("name", ["film-s", "film-xs"])
-@pytest.mark.parametrize(("height", "width"), [(16, 16), (64, 96), (90, 161)])
-def test_small_networks_take_any_size(name: str, height: int, width: int) -> None:
-    net = Film(CONFIGS[name])
-    with torch.no_grad():
-        made = net(
-            textured(1, height, width, 1), textured(1, height, width, 2), torch.tensor([0.5])
-        )
-    assert made.shape == (1, 3, height, width)
-    assert torch.isfinite(made).all()
-
-
-def test_fresh_small_network_blends_the_warped_frames_by_phase() -> None:
-    torch.manual_seed(0)
-    net = Film(CONFIGS["film-xs"])
-    left, right = net.features(textured(1, 64, 64, 1)), net.features(textured(1, 64, 64, 2))
-    made = net.fuse.synthesize(left, right, net.flows(left, right), torch.tensor([0.25]))
-    assert torch.allclose(made.candidates[0], made.warped_left[0], atol=1e-5)
-    assert torch.allclose(made.candidates[1], made.warped_right[0], atol=1e-5)
-    left_twice, right_twice = (made.candidates[k] + made.candidates[k + 2] for k in (0, 1))
-    expected = 0.99 * (0.75 * left_twice + 0.25 * right_twice) / 2 + 0.01 * made.candidates[4]
-    assert torch.allclose(made.frame, expected, atol=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("name", "size", "levels"),
-    [("film", (720, 1280), 7), ("film", (64, 64), 7), ("film-xs", (128, 128), 6),
-     ("film-xs", (720, 1280), 7), ("film-xs", (20, 200), 5)],
-)  # fmt: skip
-def test_depth_follows_the_size(name: str, size: tuple[int, int], levels: int) -> None:
-    assert CONFIGS[name].levels_for(*size) == levels
 
 
 def test_refuses_frames_too_small_for_the_pyramid() -> None:
@@ -177,14 +132,9 @@ def test_refuses_frames_too_small_for_the_pyramid() -> None:
 
 
 def test_half_precision_keeps_flows_in_float32() -> None:
-    net = lively(CONFIGS["film-xs"])
+    net = lively(TINY)
     left, right, phase = textured(1, 64, 64, 1), textured(1, 64, 64, 2), torch.tensor([0.5])
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        first, second = net.features(left), net.features(right)
-        flows = net.flows(first, second)
-        made = net.fuse(first, second, flows, phase)
-    assert {flow.dtype for flow in flows.forward + flows.backward} == {torch.float32}
-    assert made.dtype == torch.float32
-    with torch.no_grad():
-        exact = net(left, right, phase)
-    assert (made - exact).abs().mean() < 0.05
+        interval = net.interval(net.features(left), net.features(right))
+        made = net.synthesize(interval, phase)
+    assert {flow.dtype for flow in (*interval.flows.forward, *made.motions)} == {torch.float32}

@@ -11,15 +11,17 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from filmcli.errors import MachineError, RenderError, UsageError
 from filmcli.frames import Color, Layout, Neighbour, Planes
 from filmcli.network import machine
 from filmcli.network.color import download, from_rgb, to_rgb, upload
-from filmcli.network.film import CONFIGS, Film
 from filmcli.network.interpolator import Interpolator
+from filmcli.network.moment import Moment
+from filmcli.network.networks import CONFIGS, build
 from filmcli.network.weights import Weights, load
+from tests import nets
 
 CPU = torch.device("cpu")
 HALF = Fraction(1, 2)
@@ -29,16 +31,9 @@ LAYOUTS = [YUV420, Layout("yuv422p10le", "yuv", 10, 1, 0), GRAY, Layout("gbrp", 
 
 
 def weights(still: bool, seed: int = 0, scale: float = 1.0) -> Weights:
-    """Random film-xs; `still`: its flows are zero and its head blends by the phase alone."""
-    torch.manual_seed(seed)
-    net = Film(CONFIGS["film-xs"])
-    for predictor in (net.predict_flow._predictor, *net.predict_flow._predictors):
-        last = predictor._convs[-1][0]
-        (nn.init.zeros_ if still else nn.init.xavier_normal_)(last.weight)
-    if not still:
-        nn.init.normal_(net.fuse.output_conv.weight, std=0.05)
-    state = {name: tensor * scale for name, tensor in net.state_dict().items()}
-    return Weights("film-xs", state, {}, "")
+    """Random film-m; `still`: it finds no motion and blends by the phase alone."""
+    make = nets.still if still else nets.lively
+    return nets.weights(make(seed=seed), scale)
 
 
 def noise(layout: Layout, width: int, height: int, seed: int) -> Planes:
@@ -58,7 +53,7 @@ def answer(
     left: Planes, right: Planes, phase: float, state: dict[str, Tensor], layout: Layout
 ) -> Planes:
     """The picture by the plainest way: the network on RGB padded to 8, with nothing shared."""
-    net = Film(CONFIGS["film-xs"])
+    net = build(CONFIGS["film-m"])
     net.load_state_dict(state)
     rgb = [to_rgb(upload(planes, CPU), layout, Color()) for planes in (left, right)]
     height, width = rgb[0].shape[-2:]
@@ -117,7 +112,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     calls: list[str] = []
 
     def counted(name: str) -> Callable[..., object]:
-        original = getattr(Film, name)
+        original = getattr(Moment, name)
 
         def call(*args: object) -> object:
             calls.append(name)
@@ -125,15 +120,13 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
         return call
 
-    for name in ("features", "flows"):
-        monkeypatch.setattr(Film, name, counted(name))
+    for name in ("features", "interval"):
+        monkeypatch.setattr(Moment, name, counted(name))
     return calls
 
 
 @pytest.mark.parametrize("is_bent", [False, True])
-def test_features_of_a_frame_and_flows_of_an_interval_are_computed_once(
-    calls: list[str], is_bent: bool
-) -> None:
+def test_features_of_a_frame_are_computed_once(calls: list[str], is_bent: bool) -> None:
     frames = [noise(GRAY, 32, 32, seed) for seed in range(5)]
     around = [None, *(Neighbour(planes, Fraction(1)) for planes in frames), None]
     doorway = Interpolator(weights(still=False), GRAY, Color(), 32, 32, device="cpu")
@@ -142,7 +135,7 @@ def test_features_of_a_frame_and_flows_of_an_interval_are_computed_once(
         phases = [Fraction(1, 4), HALF, Fraction(3, 4)]
         doorway.between(left, right, phases, before=before, after=after)
     assert calls.count("features") == 5
-    assert calls.count("flows") == 4
+    assert calls.count("interval") == 4
 
 
 def slid(places: Sequence[float], width: int) -> list[Planes]:
@@ -212,10 +205,10 @@ def test_recursion_goes_by_the_midpoint() -> None:
 
 def test_gradients_are_off_inside_and_as_before_outside() -> None:
     doorway = Interpolator(weights(still=False), GRAY, Color(), 32, 32, device="cpu")
-    tuned = {"fuse.output_conv.bias": torch.zeros(14, requires_grad=True)}
+    tuned = {"fuse.paint.bias": torch.zeros(32, requires_grad=True)}
     doorway.between(noise(GRAY, 32, 32, 1), noise(GRAY, 32, 32, 2), [HALF], tuned)
     assert torch.is_grad_enabled()
-    assert tuned["fuse.output_conv.bias"].grad is None
+    assert tuned["fuse.paint.bias"].grad is None
 
 
 @pytest.mark.parametrize("tile", [192, 256])
@@ -235,14 +228,14 @@ def test_tiles_leave_no_seams_in_a_still_network(tile: int) -> None:
 def test_tiles_are_taken_when_memory_runs_out(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    original = Film.features
+    original = Moment.features
 
-    def too_large(self: Film, frame: Tensor) -> object:
+    def too_large(self: Moment, frame: Tensor) -> object:
         if frame.shape[-1] > 256:
             raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
         return original(self, frame)
 
-    monkeypatch.setattr(Film, "features", too_large)
+    monkeypatch.setattr(Moment, "features", too_large)
     left, right = noise(GRAY, 500, 64, 1), noise(GRAY, 500, 64, 2)
     doorway = Interpolator(weights(still=True), GRAY, Color(), 500, 64, device="cpu")
     assert "tiles" not in doorway.describe()
@@ -259,24 +252,23 @@ def test_tiles_are_taken_when_memory_runs_out(
 
 
 def test_tile_follows_from_the_free_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    config = CONFIGS["film"]
     tiles = []
     for gigabytes in (1, 4, 16, 64, 1000):
         monkeypatch.setattr(machine, "free_memory", lambda amount=gigabytes: amount << 30)
-        tiles.append(machine.tile_that_fits(config, torch.float32, 2160, 3840))
+        tiles.append(machine.tile_that_fits("film", torch.float32, 2160, 3840))
     assert tiles[-1] is None
     sides = [t for t in tiles if t]
     assert sides == sorted(sides) and sides[0] >= 192 and all(t % 64 == 0 for t in sides)
-    assert machine.tile_that_fits(config, torch.float32, 64, 64) is None
+    assert machine.tile_that_fits("film", torch.float32, 64, 64) is None
 
 
 def test_half_precision_that_overflows_falls_back(caplog: pytest.LogCaptureFixture) -> None:
     given = weights(still=False)
     state = dict(given.state_dict)
-    name = "extract.extract_sublevels.convs.0.0.0"
-    # Features of some 1e6, which the fusion takes back.
+    name = "extract.stages.0.0.0"
+    # Features of some 1e6, more than float16 holds.
     state[f"{name}.weight"] = state[f"{name}.weight"] * 1e6
-    huge = Weights("film-xs", state, {}, "")
+    huge = Weights("film-m", state, {}, "")
     left, right = noise(GRAY, 32, 32, 1), noise(GRAY, 32, 32, 2)
     half, full = (
         Interpolator(huge, GRAY, Color(), 32, 32, device="cpu", precision=p)
@@ -328,9 +320,9 @@ def test_float32_is_not_rounded_to_less(monkeypatch: pytest.MonkeyPatch) -> None
     left, right = noise(GRAY, 32, 32, 1), noise(GRAY, 32, 32, 2)
     doorway = Interpolator(weights(still=True), GRAY, Color(), 32, 32, device="cpu")
     allowed = []
-    forward = Film.features
+    forward = Moment.features
     monkeypatch.setattr(
-        Film,
+        Moment,
         "features",
         lambda *of: allowed.append(torch.backends.cudnn.allow_tf32) or forward(*of),  # type: ignore[func-returns-value]
     )

@@ -96,7 +96,7 @@ def test_a_film_is_the_same_from_recordings(monkeypatch: pytest.MonkeyPatch) -> 
     size = (64, 48)
     shot = [noise(YUV420, *size, seed) for seed in range(8)]
     plain, recorded = (
-        Interpolator(load("film-xs"), YUV420, Color(), *size, device="cpu") for _ in range(2)
+        Interpolator(load("film-m"), YUV420, Color(), *size, device="cpu") for _ in range(2)
     )
     replayer = Replayer(on_cpu)
     monkeypatch.setattr(recorded._painter, "_replayer", replayer)
@@ -120,7 +120,7 @@ def test_a_film_on_cuda_is_recorded_and_the_cpus() -> None:
     size = (128, 96)
     shot = [noise(YUV420, *size, seed) for seed in range(8)]
     cpu, cuda = (
-        Interpolator(load("film-xs"), YUV420, Color(), *size, device=d, precision="float32")
+        Interpolator(load("film-m"), YUV420, Color(), *size, device=d, precision="float32")
         for d in ("cpu", "cuda")
     )
     for k in range(6):

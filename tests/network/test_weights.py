@@ -15,7 +15,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from filmcli.errors import FilmcliError, MachineError
-from filmcli.network.film import CONFIGS, Film
+from filmcli.network.film import Film, FilmConfig
+from filmcli.network.networks import CONFIGS, build
 from filmcli.network.weights import convert, default_name, load, named_rates, save, shipped
 
 State = dict[str, Tensor]
@@ -23,11 +24,17 @@ State = dict[str, Tensor]
 
 @pytest.fixture(scope="module")
 def state() -> State:
-    """Random parameters of film-xs that float16 holds exactly."""
+    """Random parameters of film-m that float16 holds exactly."""
     torch.manual_seed(0)
-    net = Film(CONFIGS["film-xs"])
-    nn.init.normal_(net.fuse.output_conv.weight)
+    net = build(CONFIGS["film-m"])
     return {name: t.half().float() for name, t in net.state_dict().items()}
+
+
+@pytest.fixture(scope="module")
+def published() -> State:
+    """Random parameters of the published network that float16 holds exactly."""
+    torch.manual_seed(0)
+    return {n: t.half().float() for n, t in build(CONFIGS["film"]).state_dict().items()}
 
 
 def assert_same(loaded: State, expected: State) -> None:
@@ -47,9 +54,9 @@ def refusal(path: Path) -> FilmcliError:
 
 def test_own_file_comes_back(tmp_path: Path, state: State) -> None:
     path = str(tmp_path / "w.safetensors")
-    save(path, "film-xs", state, {"recipe": "none"})
+    save(path, "film-m", state, {"recipe": "none"})
     weights = load(path)
-    assert weights.config == "film-xs"
+    assert weights.config == "film-m"
     assert weights.metadata["format"] == "filmcli-weights-1"
     assert weights.metadata["recipe"] == "none"
     assert len(weights.sha256) == 64
@@ -62,7 +69,7 @@ def test_learned_rates_come_back_beside_the_parameters(tmp_path: Path, state: St
     first = {name: torch.tensor(1e-6 * (i + 1)) for i, name in enumerate(state)}
     second = {name: torch.full_like(value, 3e-4) for name, value in state.items()}
     path = str(tmp_path / "w.safetensors")
-    save(path, "film-xs", {**state, **named_rates([first, second])})
+    save(path, "film-m", {**state, **named_rates([first, second])})
     for weights in (load(path), convert(path, str(tmp_path / "again.safetensors"))):
         assert_same(weights.state_dict, state)
         assert len(weights.rates) == 2
@@ -78,7 +85,7 @@ def test_state_dict_of_torch(tmp_path: Path, state: State, wrap: object, new_for
     path = tmp_path / "w.pth"
     torch.save(wrap(state), path, _use_new_zipfile_serialization=new_format)  # type: ignore[operator]
     weights = load(str(path))
-    assert weights.config == "film-xs"
+    assert weights.config == "film-m"
     assert_same(weights.state_dict, state)
 
 
@@ -93,15 +100,15 @@ class Program(nn.Module):
         return self.extract.extract_sublevels.convs[0](x)  # type: ignore[index,no-any-return]
 
 
-def test_torchscript_archive_is_read_without_running_it(tmp_path: Path, state: State) -> None:
-    net = Film(CONFIGS["film-xs"])
-    net.load_state_dict(state)
+def test_torchscript_archive_is_read_without_running_it(tmp_path: Path, published: State) -> None:
+    net = Film(FilmConfig("film"))
+    net.load_state_dict(published)
     path = str(tmp_path / "film_net_fp16.pt")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         traced = torch.jit.trace(Program(net).half(), torch.zeros(1, 3, 8, 8, dtype=torch.half))
         torch.jit.save(traced, path)
-    assert_same(load(path).state_dict, state)
+    assert_same(load(path).state_dict, published)
 
 
 def official(state: State) -> dict[str, np.ndarray]:
@@ -125,12 +132,13 @@ def official(state: State) -> dict[str, np.ndarray]:
     return variables
 
 
-def test_official_variables_are_renamed_and_turned(tmp_path: Path, state: State) -> None:
-    np.savez(tmp_path / "official.npz", **official(state))
-    assert_same(load(str(tmp_path / "official.npz")).state_dict, state)
-    tensors = {name: torch.from_numpy(array) for name, array in official(state).items()}
+def test_official_variables_are_renamed_and_turned(tmp_path: Path, published: State) -> None:
+    variables = official(published)
+    np.savez(tmp_path / "official.npz", **variables)
+    assert_same(load(str(tmp_path / "official.npz")).state_dict, published)
+    tensors = {name: torch.from_numpy(array) for name, array in variables.items()}
     save_file(tensors, tmp_path / "official.safetensors")
-    assert_same(load(str(tmp_path / "official.safetensors")).state_dict, state)
+    assert_same(load(str(tmp_path / "official.safetensors")).state_dict, published)
 
 
 def test_convert_keeps_float32(tmp_path: Path, state: State) -> None:
@@ -170,7 +178,7 @@ def test_archive_with_a_foreign_class_is_refused(tmp_path: Path) -> None:
 
 def test_truncated_and_foreign_files_are_refused(tmp_path: Path, state: State) -> None:
     whole = tmp_path / "w.safetensors"
-    save(str(whole), "film-xs", state)
+    save(str(whole), "film-m", state)
     torch.save(state, tmp_path / "w.pt")
     for path in (whole, tmp_path / "w.pt"):
         path.write_bytes(path.read_bytes()[:-1000])
@@ -184,17 +192,17 @@ def test_truncated_and_foreign_files_are_refused(tmp_path: Path, state: State) -
 
 def test_first_wrong_name_or_shape_is_told(tmp_path: Path, state: State) -> None:
     path = tmp_path / "w.safetensors"
-    bias = "fuse.output_conv.bias"
+    bias = "fuse.paint.bias"
     cases: list[tuple[State, str]] = [
-        ({**state, bias: torch.zeros(3)}, "'fuse.output_conv.bias' is (3,) where (14,) is wanted."),
-        ({n: t for n, t in state.items() if n != bias}, "'fuse.output_conv.bias' is missing."),
+        ({**state, bias: torch.zeros(3)}, "'fuse.paint.bias' is (3,) where (32,) is wanted."),
+        ({n: t for n, t in state.items() if n != bias}, "'fuse.paint.bias' is missing."),
         ({**state, "extra": torch.zeros(1)}, "'extra' has no place in it."),
     ]
     for tensors, why in cases:
         save_file(tensors, path)
         error = refusal(path)
         assert error.why == why
-        assert "film-xs" in error.what
+        assert "film-m" in error.what
     save(str(path), "film-xl", state)
     assert "'film-xl'" in refusal(path).why
 

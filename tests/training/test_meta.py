@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import islice, repeat
 from pathlib import Path
@@ -17,13 +17,14 @@ from filmcli.adaptation.film import adaptable, recipe_of
 from filmcli.adaptation.lessons import Triplets
 from filmcli.adaptation.scene import fits
 from filmcli.errors import InputError, RenderError, UsageError
-from filmcli.network.film import CONFIGS, Film, FilmConfig
-from filmcli.network.fusion import RESIDUAL
+from filmcli.network.film import Film
+from filmcli.network.moment import Moment
 from filmcli.network.voxelflow import VoxelFlow
 from filmcli.network.weights import load, named_rates, save
 from filmcli.training.clips import Clip
 from filmcli.training.meta import MetaRecipe, meta_train, outer_losses
 from filmcli.training.tasks import Task, as_task, tasks
+from tests import nets
 
 
 def numbered_clip(frames: int = 12, size: tuple[int, int] = (60, 80)) -> Clip:
@@ -199,30 +200,26 @@ def test_what_has_no_start_is_refused() -> None:
 @pytest.mark.parametrize("per_weight", [False, True])
 def test_learned_rates_are_walked_by_from_the_file(per_weight: bool, tmp_path: Path) -> None:
     """Two steps of learned rates, through meta-training, the file and the adapter, by hand."""
-    torch.manual_seed(0)
-    net = Film(CONFIGS["film-xs"])
-    nn.init.constant_(
-        net.fuse.output_conv.bias[RESIDUAL].data, 0.5
-    )  # too bright everywhere: each step darkens
+    net = nets.tinted(nets.still(), 0.5)  # too bright everywhere: each step darkens
     recipe = MetaRecipe(
         steps=1, tasks=1, inner_steps=2, rate_per_step=True, rate_per_weight=per_weight,
         doubled=1.0, cycle=0.0, queries=1, rate_of_rates=20.0, rule="sgd",
     )  # fmt: skip
     learned = meta_train(net, moving_tasks(), recipe)
-    name = "fuse.output_conv.bias"
-    assert [rates[name].shape for rates in learned.rates] == [(14,) if per_weight else ()] * 2
+    name = "fuse.paint.bias"
+    assert [rates[name].shape for rates in learned.rates] == [(32,) if per_weight else ()] * 2
     path = str(tmp_path / "meta.safetensors")
     tensors = {**net.state_dict(), **learned.params, **named_rates(learned.rates)}
-    save(path, "film-xs", tensors, dtype=torch.float32)
+    save(path, "film-m", tensors, dtype=torch.float32)
     weights = load(path)
     found = recipe_of(weights, 2)
     assert found.rates == weights.rates
     assert len(weights.rates) == 2
     *_, (_, deltas) = fits(adaptable(weights), [next(moving_tasks(64)).support], found)
     walked = weights.rates[0][name] + weights.rates[1][name]
-    # the three channels of the residual: down by both steps' rates
-    expected = -walked.expand(14)[RESIDUAL]
-    torch.testing.assert_close(deltas[name].float()[RESIDUAL], expected, rtol=2e-3, atol=1e-6)
+    # what is added to the three colours: down by both steps' rates
+    expected = -walked.expand(32)[nets.RESIDUAL]
+    torch.testing.assert_close(deltas[name].float()[nets.RESIDUAL], expected, rtol=2e-3, atol=1e-6)
 
 
 def test_a_run_that_diverges_says_so() -> None:
@@ -230,14 +227,6 @@ def test_a_run_that_diverges_says_so() -> None:
         meta_train(
             Line(float("nan")), repeat(level_task(0.1, 0.2)), MetaRecipe(steps=2, subset="all")
         )
-
-
-def tiny_film() -> Film:
-    config = FilmConfig(
-        "tiny", filters=4, flow_filters=(4, 4, 4), flow_convs=(1, 1, 1), pyramid_levels=4,
-        fusion_levels=3, specialized_levels=2, sub_levels=2, head="blend", phase_plane=True,
-    )  # fmt: skip
-    return Film(config)
 
 
 def moving_tasks(side: int = 32) -> Iterator[Task]:
@@ -252,9 +241,13 @@ def moving_tasks(side: int = 32) -> Iterator[Task]:
         number += 1
 
 
-@pytest.mark.parametrize("build", [tiny_film, lambda: VoxelFlow(filters=4)])
+@pytest.mark.parametrize(
+    "build",
+    [lambda: Film(nets.TINY_FILM), lambda: Moment(nets.TINY), lambda: VoxelFlow(filters=4)],
+    ids=["film", "ours", "voxel flow"],
+)
 @pytest.mark.parametrize("order", [1, 2])
-def test_any_network_learns_in_the_outer_loop(build: type, order: int) -> None:
+def test_any_network_learns_in_the_outer_loop(build: Callable[[], nn.Module], order: int) -> None:
     torch.manual_seed(0)
     net = build()
     kept = {name: value.clone() for name, value in net.state_dict().items()}
@@ -265,6 +258,7 @@ def test_any_network_learns_in_the_outer_loop(build: type, order: int) -> None:
         order=order,
         learning_rate=3e-3,
         first_inner_rate=1e-3,
+        doubled=1.0,
         cycle=0.2,
     )
     told: list[dict[str, float]] = []

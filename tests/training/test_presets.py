@@ -28,8 +28,11 @@ def test_films_losses_change_half_way() -> None:
     assert preset("film-style").weights_at(2_999_999) == late
 
 
-def test_every_preset_but_films_own_begins_with_the_flow() -> None:
-    assert {name for name, recipe in PRESETS.items() if recipe.flow_steps} == {"small"}
+def test_every_preset_but_films_own_is_taught_the_flow() -> None:
+    assert {name for name, recipe in PRESETS.items() if "flow" in recipe.weights_at(0)} == {"small"}
+    assert {name for name, recipe in PRESETS.items() if recipe.config == "film"} == (
+        PRESETS.keys() - {"small"}
+    )
     assert PRESETS["small"] == Recipe()
     with pytest.raises(UsageError, match="no preset 'huge'"):
         preset("huge")

@@ -21,7 +21,7 @@ from filmcli.training.material import load_material
 from filmcli.training.recipe import Recipe
 from filmcli.training.stream import batches
 
-SETTINGS = {"steps": 4, "flow_steps": 2, "batch": 4, "side": 32, "accumulate": 2, "warmup": 2}
+SETTINGS = {"steps": 4, "batch": 4, "side": 32, "accumulate": 2, "warmup": 2}
 RECIPE = replace(Recipe(**SETTINGS), bfloat16=False)  # type: ignore[arg-type]
 
 

@@ -7,38 +7,32 @@ from pathlib import Path
 import footage
 import numpy as np
 import pytest
-import torch
 
 from filmcli.errors import InputError
 from filmcli.evaluation.metrics import lpips, psnr
 from filmcli.lpips import load_lpips
-from filmcli.network.film import CONFIGS, Film
 from filmcli.network.weights import load
 from filmcli.training.validation import Validation
+from tests import nets
 
 
 def test_an_even_blend_scores_as_a_blend(tmp_path: Path) -> None:
-    # Without its last layer's weights film-xs blends both frames, warped by flows near nothing.
     still = np.repeat(footage.gliding(1, 1, 0), 3, axis=0)
     moving = still.copy()
     moving[0] -= moving[0] // 8
     moving[2] += (255 - moving[2]) // 4
     footage.write(tmp_path / "a_0.mkv", still)
     footage.write(tmp_path / "b_0.mkv", moving)
-    torch.manual_seed(0)
-    net = Film(CONFIGS["film-xs"])
-    for name, value in net.named_parameters():
-        if name.startswith("predict_flow"):
-            torch.nn.init.zeros_(value)
+    net = nets.still()  # the blend of both frames
     weights = net.state_dict()
     blend = (moving[0].astype(float) + moving[2]) / 2
     mixed = (blend + 0.5).astype(np.uint8)
     blended, looks = psnr(mixed, moving[1]), lpips(load_lpips(), mixed, moving[1])
-    validation = Validation(str(tmp_path), "film-xs", weights)
+    validation = Validation(str(tmp_path), "film-m", weights)
     scored = validation.score()
     assert scored["validated"] == pytest.approx((100.0 + blended) / 2, abs=0.05)
     assert scored["validated_lpips"] == pytest.approx((0.0 + looks) / 2, rel=0.05)
-    weights["fuse.output_conv.bias"] += 0.5  # it sees what becomes of the weights
+    nets.tinted(net, 0.5)  # it sees what becomes of the weights
     spoilt = validation.score()
     assert spoilt["validated"] < 40
     assert spoilt["validated_lpips"] > scored["validated_lpips"] + 0.05
@@ -52,9 +46,9 @@ def test_frames_around_show_how_motion_bends_as_in_a_film(tmp_path: Path) -> Non
     footage.write(tmp_path / "whole/a_0.mkv", jerky)
     for start in (0, 2, 4):
         footage.write(tmp_path / f"parts/a_{start}.mkv", jerky[start : start + 3])
-    weights = load("film-xs").state_dict
+    weights = load("film-m").state_dict
     whole, parts = (
-        Validation(str(tmp_path / name), "film-xs", weights).score()["validated"]
+        Validation(str(tmp_path / name), "film-m", weights).score()["validated"]
         for name in ("whole", "parts")
     )
     assert whole > parts + 1
@@ -62,4 +56,4 @@ def test_frames_around_show_how_motion_bends_as_in_a_film(tmp_path: Path) -> Non
 
 def test_a_folder_without_films_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no clip"):
-        Validation(str(tmp_path), "film-xs", {})
+        Validation(str(tmp_path), "film-m", {})

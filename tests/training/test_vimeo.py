@@ -34,7 +34,7 @@ def test_what_the_training_list_names_is_drawn_from(tmp_path: Path, kind: str, c
     recipe, reached = Recipe(side=64, middle_share=0.5), set()
     for index in range(30):
         rng = np.random.default_rng(index)
-        sample = clip_sample(sources, recipe, rng, taught=False)
+        sample = clip_sample(sources, recipe, rng)
         left, target, right = (
             int(frame.mean()) // 20 for frame in (sample.left, sample.target, sample.right)
         )

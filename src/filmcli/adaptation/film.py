@@ -21,8 +21,8 @@ from filmcli.adaptation.support import choose
 from filmcli.errors import RenderError
 from filmcli.frames import Frame, VideoInfo
 from filmcli.network.color import to_rgb, upload
-from filmcli.network.film import CONFIGS, Film
 from filmcli.network.machine import choose_device
+from filmcli.network.networks import CONFIGS, Network, build
 from filmcli.network.weights import Weights
 
 LESSONS, RULE, LONGEST = "lessons", "rule", "longest"
@@ -57,10 +57,10 @@ class Adapted:
     scenes: int
 
 
-def adaptable(weights: Weights, device: str = "auto") -> Film:
+def adaptable(weights: Weights, device: str = "auto") -> Network:
     """Return the network of `weights` in float32, as adaptation wants it, on `device`."""
     with torch.device("meta"):
-        net = Film(CONFIGS[weights.config])
+        net = build(CONFIGS[weights.config])
     net.load_state_dict(weights.state_dict, assign=True)
     net.eval().requires_grad_(False).to(choose_device(device))
     # Training on a CPU is 13 to 20 % faster with the channels last.
@@ -90,7 +90,7 @@ class FilmAdapter:
 
     def __init__(
         self,
-        net: Film,
+        net: Network,
         info: VideoInfo,
         scenes: Sequence[Scene],
         recipe: Recipe,

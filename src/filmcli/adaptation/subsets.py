@@ -20,14 +20,16 @@ from filmcli.adaptation.inner import Params
 SUBSETS = {
     "all": re.compile(""),
     # All but the extractor, so that features of known frames are computed once.
-    "late": re.compile(r"(predict_flow|fuse)\."),
+    "late": re.compile(r"(predict_flow|near|far|fuse)\."),
     "fusion": re.compile(r"fuse\."),
-    # The decoder's two finest levels and the output.
-    "tail": re.compile(r"fuse\.(convs\.[23]|output_conv)\."),
-    # The two 1x1 convolutions that end each flow predictor.
-    "heads": re.compile(r"predict_flow\.(_predictor|_predictors\.\d)\._convs\.[34]\."),
+    # The decoder's finest levels and the outputs.
+    "tail": re.compile(r"fuse\.(convs\.[23]|output_conv|rejoin|correct|look|paint)\."),
+    # The layers that end each flow predictor.
+    "heads": re.compile(
+        r"(predict_flow\.(_predictor|_predictors\.\d)\._convs\.[34]|(near|far)\.leave)\."
+    ),
 }
-"""Names of the subsets of FILM's parameters, and the parameters they mean."""
+"""Names of the subsets of parameters, of FILM and of ours, and the parameters they mean."""
 
 ADAPTERS = "adapters"
 """Name of the space of low-rank adapters, of rank `RANK`."""

@@ -67,8 +67,8 @@ def train(data: tuple[str, ...], as_json: bool, progress: str, **options: Any) -
 
     \b
     filmcli train films/ -o weights.safetensors --stills photographs/ --cutouts objects/
-    filmcli train films/ -o on.safetensors --init film-xs --set flow_steps=0 --set steps=20000
-    filmcli train films/ -o meta.safetensors --init film-xs --meta
+    filmcli train films/ -o on.safetensors --init film-m --set steps=20000 --set rate=1e-4
+    filmcli train films/ -o meta.safetensors --init film-m --meta
     torchrun --nproc-per-node 8 -m filmcli train films/ -o weights.safetensors
 
     DATA is a folder of videos and of folders with frames, or vimeo90k:FOLDER. What exclude.txt in

@@ -20,14 +20,14 @@ def neighbours(reach: int) -> int:
 
 
 def correlate(start: Tensor, end: Tensor, reach: int) -> Tensor:
-    """Return the cosines between `start` at p and `end` at p + (dx, dy), |dx| and |dy| <= `reach`.
+    """Return the products of `start` at p and `end` at p + (dx, dy), |dx| and |dy| <= `reach`.
 
-    Both maps are `(B, C, H, W)`; the result, of their type, is `(B, (2 * reach + 1)², H, W)`, its
-    channels row by row. Beyond the border lie zeros. Computed block by block, it takes a third of
-    the time that a sum of shifted products does, backward pass included.
+    Both maps are `(B, C, H, W)`, of length 1 (`unit`) if cosines are wanted; the result, of their
+    type, is `(B, (2 * reach + 1)², H, W)`, its channels row by row. Beyond the border lie zeros.
+    Computed block by block, it takes a third of the time that a sum of shifted products does,
+    backward pass included.
     """
     B, C, H, W = start.shape
-    start, end = (_unit(features) for features in (start, end))
     below, right = -H % _BLOCK, -W % _BLOCK
     rows, columns, side = (H + below) // _BLOCK, (W + right) // _BLOCK, _BLOCK + 2 * reach
     asked = F.pad(start, (0, right, 0, below)).permute(0, 2, 3, 1)
@@ -43,7 +43,8 @@ def correlate(start: Tensor, end: Tensor, reach: int) -> Tensor:
     return cosines[:, :H, :W].contiguous().permute(0, 3, 1, 2)
 
 
-def _unit(features: Tensor) -> Tensor:
+def unit(features: Tensor) -> Tensor:
+    """Return `features` `(B, C, H, W)` brought to length 1 at every pixel."""
     # Smooth at zero too, where the second-order gradient of a plain norm is not a number.
     exact = features.float()
     squares = (exact * exact).sum(dim=1, keepdim=True)

@@ -17,7 +17,6 @@ from torch import Tensor
 from filmcli.errors import MachineError, RenderError, UsageError
 from filmcli.frames import Color, Layout, Neighbour, Planes
 from filmcli.network import color as colors
-from filmcli.network.film import CONFIGS
 from filmcli.network.machine import (
     choose_device,
     choose_precision,
@@ -27,6 +26,7 @@ from filmcli.network.machine import (
     keep_freed_memory,
     tile_that_fits,
 )
+from filmcli.network.networks import CONFIGS, network_of
 from filmcli.network.painter import Outer, Painter, Params, Picture
 from filmcli.network.tiles import OVERLAP_PX, SMALLEST_TILE_PX, Window, split, weight
 from filmcli.network.transfer import Returning
@@ -81,8 +81,8 @@ class Interpolator:
         self._height, self._width = height, width
         self._weights = weights
         self._device = choose_device(device)
-        self._config = CONFIGS[weights.config]
-        once_for_midpoint_weights = 0 if self._config.phase_plane else 1
+        self._kind = network_of(CONFIGS[weights.config])
+        once_for_midpoint_weights = 0 if self._kind.knows_phase else 1
         self._recursion = once_for_midpoint_weights if recursion is None else recursion
         if self._device.type == "cpu":
             keep_freed_memory()
@@ -133,7 +133,7 @@ class Interpolator:
 
         A GPU goes on with what was begun while its earlier pictures are taken away.
         """
-        around = (before, after) if self._config.bends else (None, None)
+        around = (before, after) if self._kind.looks_beside else (None, None)
         while True:
             try:
                 with exact_convolutions():
@@ -189,7 +189,6 @@ class Interpolator:
         start, end = self._source(left, params), self._source(right, params)
         outer = [one and (self._source(one.planes, params), float(one.distance)) for one in around]
         self._held = [start, end, *(one[0] for one in outer if one)]
-        self._painter.forget([source.whole for source in self._held if source.whole])
 
         def made(window: Window) -> dict[Fraction, Tensor]:
             before, after = (one and Outer(self._seen(one[0], window), one[1]) for one in outer)
@@ -204,7 +203,6 @@ class Interpolator:
         canvases = {phase: torch.zeros_like(start.rgb) for phase in phases}
         for window, share in zip(self._windows, self._shares, strict=True):
             parts = made(window)
-            self._painter.forget([])
             for phase, canvas in canvases.items():
                 part = window.of(canvas)
                 part += share * parts[phase][:, :, : part.shape[-2], : part.shape[-1]]
@@ -246,7 +244,7 @@ class Interpolator:
             return tile
         if tile is None or self._device.type != "cpu":
             return None
-        return tile_that_fits(self._config, self._dtype, self._height, self._width)
+        return tile_that_fits(self._weights.config, self._dtype, self._height, self._width)
 
     def _set_tile(self, tile: int | None) -> None:
         self._tile = tile

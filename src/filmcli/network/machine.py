@@ -10,7 +10,6 @@ from contextlib import contextmanager, suppress
 import torch
 
 from filmcli.errors import MachineError, UsageError
-from filmcli.network.film import FilmConfig
 from filmcli.network.tiles import SMALLEST_TILE_PX
 
 PRECISIONS = {
@@ -20,8 +19,9 @@ PRECISIONS = {
 }
 
 # Upper bounds of an interval's peak memory over the pixels, in float32: the growth of peak RSS in
-# three `between` with frames around at 1280x720 was 1634 for film-xs and 2349 for film-s.
-_BYTES_A_PIXEL = {"film": 9000, "film-s": 2800, "film-xs": 1800}
+# three `between` with frames around at 1280x720 was 955 for film-m, and 687 in bfloat16, in which
+# flows, masks and pictures stay as large.
+_BYTES_A_PIXEL = {"film": 9000, "film-m": 1400}
 
 
 def choose_device(name: str) -> torch.device:
@@ -61,8 +61,8 @@ def describe_device(device: torch.device) -> str:
 def choose_precision(name: str, device: torch.device) -> torch.dtype:
     """Return the type of the convolutions; "auto" takes a half type where it is fast.
 
-    On CPUs with instructions for it bfloat16 takes 0.65 of float32's time (film-s, 640x384) and
-    costs 0.003 dB (film-xs on four real clips: 32.902 dB against 32.905).
+    On CPUs with instructions for it bfloat16 takes much less time than float32 and costs 0.001 dB
+    (film-m on twelve frames of real film: 28.408 dB against 28.409).
 
     Raises UsageError for a name that is not in `PRECISIONS`.
     """
@@ -110,8 +110,8 @@ def is_out_of_memory(error: RuntimeError) -> bool:
 def keep_freed_memory() -> None:
     """Let the C library hold on to freed memory, if it is glibc.
 
-    By default every large tensor is fresh memory from the kernel, page by page: film-s at 640x384
-    took 1.11 s an interval like that and 0.74 s with the pages kept.
+    By default every large tensor is fresh memory from the kernel, page by page: a network of 2.4
+    million parameters at 640x384 took 1.11 s an interval like that, and 0.74 s with them kept.
     """
     with suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL(None).mallopt
@@ -120,9 +120,12 @@ def keep_freed_memory() -> None:
         mallopt(trim_threshold, (1 << 31) - 1)
 
 
-def tile_that_fits(config: FilmConfig, dtype: torch.dtype, height: int, width: int) -> int | None:
-    """Return the largest tile, in pixels, for which the CPU's free memory suffices; None: any."""
-    per_pixel = _BYTES_A_PIXEL[config.name] * dtype.itemsize // 4
+def tile_that_fits(config: str, dtype: torch.dtype, height: int, width: int) -> int | None:
+    """Return the largest tile, in pixels, for which the CPU's free memory suffices; None: any.
+
+    `config` is the name of the network.
+    """
+    per_pixel = _BYTES_A_PIXEL[config] * dtype.itemsize // 4
     pixels = int(0.8 * free_memory()) // per_pixel
     if height * width <= pixels:
         return None

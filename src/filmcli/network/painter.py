@@ -1,7 +1,7 @@
 """Pictures between pictures, in RGB on the device: what intervals have in common is done once.
 
-The features of a picture serve all intervals it has a part in. The flows of an interval serve all
-its phases, and bend the motion of the intervals before and after it.
+The features of a picture serve all intervals it has a part in or stands beside, and what a network
+works out for an interval serves all phases in it.
 
 Alpha goes where the network takes the colour from, and is mixed as that: the two cannot come apart,
 what is opaque on both sides stays so to the last bit, and the network does not run twice.
@@ -9,7 +9,7 @@ what is opaque on both sides stays so to the last bit, and the network does not 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -18,10 +18,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from filmcli.network.film import CONFIGS, Film, FilmConfig, FlowPyramids, FramePyramids, Stages
-from filmcli.network.flow import bent
+from filmcli.network.features import FramePyramids
+from filmcli.network.networks import CONFIGS, Config, Stages, build
 from filmcli.network.recording import Replayer, on_cuda
 from filmcli.network.recursion import midpoint_tree
+from filmcli.network.synthesis import Beside
 from filmcli.network.weights import Weights
 
 Params = Mapping[str, Tensor]
@@ -44,23 +45,17 @@ class Outer(NamedTuple):
     distance: float
 
 
-class _Interval(NamedTuple):
-    left: Picture
-    right: Picture
-    flows: FlowPyramids
-
-
 class Painter:
     """The network of some weights on a device, in one precision.
 
-    `recursion` halves an interval so many times before flows are scaled by the phase.
+    `recursion` halves an interval so many times before the network is asked for a phase.
     """
 
     def __init__(
         self, weights: Weights, device: torch.device, dtype: torch.dtype, recursion: int
     ) -> None:
         with torch.device("meta"):
-            net = Film(CONFIGS[weights.config])
+            net = build(CONFIGS[weights.config])
         net.load_state_dict(weights.state_dict, assign=True)
         net.eval().requires_grad_(False)
         # Channels last: a convolution of few channels is 2 to 4 times as fast on a CPU
@@ -69,20 +64,19 @@ class Painter:
         self._net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._stages = Stages(self._net)
         self._device, self._dtype = device, dtype
+        self._config = CONFIGS[weights.config]
         self._recursion = recursion
         self._adapted: tuple[Params, dict[str, Tensor]] | None = None
-        self._known: list[_Interval] = []
         self._replayer = Replayer(on_cuda()) if device.type == "cuda" else None
 
     def release(self) -> None:
         """Do with as little memory as possible from now on."""
-        self._known = []
         if self._replayer:
             self._replayer.stop()
 
     def look(self, rgb: Tensor, params: Params | None) -> Picture:
         """Return what is known of RGB (and alpha), padded to a size that suits the network."""
-        right, below = _padding(self._net.config, *rgb.shape[-2:])
+        right, below = _padding(self._config, *rgb.shape[-2:])
         padded = F.pad(rgb, (0, right, 0, below), mode="replicate")
         colors_only = padded[:, :3].contiguous()
         return Picture(self._run("features", params, colors_only), padded[:, 3:])
@@ -106,54 +100,38 @@ class Painter:
         for ends, run in groupby(steps, key=lambda step: (step.left, step.right)):
             start, end = (pictures[end] for end in ends)
             around = outer if ends == _WHOLE else (None, None)
-            interval = _Interval(start, end, self._bent(start, end, around, params))
+            interval = self._interval(start, end, around, params)
             for step in run:
-                frame = self._fuse(interval, step.phase, params)
+                frame = self._made(interval, (start.alpha, end.alpha), step.phase, params)
                 made[step.target] = frame
                 if step.target in needed:
                     features = self._run("features", params, frame[:, :3])
                     pictures[step.target] = Picture(features, frame[:, 3:])
         return made
 
-    def forget(self, pictures: Collection[Picture]) -> None:
-        """Let go of all intervals but those between two of `pictures`."""
-        kept = set(map(id, pictures))
-        self._known = [of for of in self._known if {id(of.left), id(of.right)} <= kept]
-
-    def _bent(
+    def _interval(
         self,
         left: Picture,
         right: Picture,
         outer: tuple[Outer | None, Outer | None],
         params: Params | None,
-    ) -> FlowPyramids:
-        """Return the flows between two pictures, bent by what happens before and after them."""
-        flows = self._flows(left, right, params)
-        if not self._net.config.bends:
-            return flows
-        before, after = outer
-        return bent(
-            flows,
-            before and (self._flows(before.picture, left, params).backward, before.distance),
-            after and (self._flows(right, after.picture, params).forward, after.distance),
-        )
+    ) -> Any:
+        if not self._net.looks_beside:
+            return self._run("interval", params, left.pyramids, right.pyramids)
+        beside = [one and Beside(one.picture.pyramids, self._number(one.distance)) for one in outer]
+        # All the work of such a network is done at the moment: there is nothing to record here.
+        return self._net.interval(left.pyramids, right.pyramids, *beside)
 
-    def _flows(self, left: Picture, right: Picture, params: Params | None) -> FlowPyramids:
-        for known in self._known:
-            if known.left is left and known.right is right:
-                return known.flows
-        flows: FlowPyramids = self._run("flows", params, left.pyramids, right.pyramids)
-        self._known.append(_Interval(left, right, flows))
-        return flows
+    def _made(
+        self, interval: Any, alphas: tuple[Tensor, Tensor], phase: Fraction, params: Params | None
+    ) -> Tensor:
+        made = self._run("synthesize", params, interval, self._number(float(phase)))
+        frame: Tensor = made.frame.float()
+        return torch.cat((frame, made.carried(*alphas)), 1) if alphas[0].shape[1] else frame
 
-    def _fuse(self, interval: _Interval, phase: Fraction, params: Params | None) -> Tensor:
-        left, right, flows = interval
-        moment = torch.full((1,), float(phase), device=self._device)  # a tensor of a list waits
-        inputs = (left.pyramids, right.pyramids, flows, moment)
-        if not left.alpha.shape[1]:
-            return self._run("fuse", params, *inputs).float()  # type: ignore[no-any-return]
-        made = self._run("synthesize", params, *inputs)
-        return torch.cat((made.frame.float(), made.carried(left.alpha, right.alpha)), dim=1)
+    def _number(self, value: float) -> Tensor:
+        """Return `value` on the device, `(1,)`; to make a tensor of a list would wait for it."""
+        return torch.full((1,), value, device=self._device)
 
     def _run(self, stage: str, params: Params | None, *inputs: Any) -> Any:
         if self._replayer is None:
@@ -178,15 +156,9 @@ class Painter:
         return self._adapted[1]
 
 
-def _padding(config: FilmConfig, height: int, width: int) -> tuple[int, int]:
-    """Return the columns and rows to add behind the picture, by repeating its last ones.
-
-    The published network sees whole pixels of its coarsest level, 64 px, as it was trained. Where
-    the depth follows the size, multiples of 8 do: on four real clips they gave 32.96 dB against
-    32.92 for multiples of 64, which are 7 % more pixels at 640x360.
-    """
-    align = 8 if config.coarsest_px else 1 << (config.pyramid_levels - 1)
-    smallest = 1 << (config.levels_for(height, width) - 1)
-    padded_height = max(smallest, height + -height % align)
-    padded_width = max(smallest, width + -width % align)
+def _padding(config: Config, height: int, width: int) -> tuple[int, int]:
+    """Return the columns and rows to add behind the picture, by repeating its last ones."""
+    smallest, multiple = config.smallest, config.multiple
+    padded_height = max(smallest, height + -height % multiple)
+    padded_width = max(smallest, width + -width % multiple)
     return padded_width - width, padded_height - height

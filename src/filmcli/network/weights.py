@@ -25,7 +25,7 @@ from torch import Tensor
 
 from filmcli.errors import MachineError
 from filmcli.network.archive import read_archive
-from filmcli.network.film import CONFIGS, Film
+from filmcli.network.networks import CONFIGS, build
 
 FORMAT = "filmcli-weights-1"
 """The metadata string that marks a file of ours."""
@@ -46,8 +46,8 @@ _MALFORMED = (AttributeError, IndexError, KeyError, RuntimeError, TypeError, Val
 class Weights:
     """A network's parameters as values: float32 tensors by name, and what the file says of them.
 
-    `config` names one of `filmcli.network.film.CONFIGS`; `sha256` is of the file. `rates` are what
-    meta-training learned to adapt with, by parameter, for each step; empty if it never took place.
+    `config` names one of `filmcli.network.networks.CONFIGS`; `sha256` is of the file. `rates` are
+    what meta-training learned to adapt with, by parameter, for each step; empty if it never was.
     """
 
     config: str
@@ -58,11 +58,8 @@ class Weights:
 
 
 def default_name() -> str:
-    """Return the name of the weights used when none are asked for.
-
-    `film-s` takes 1.8 times as long, and is hardly better on real film yet (weights/README.md).
-    """
-    return "film-xs"
+    """Return the name of the weights used when none are asked for."""
+    return "film-m"
 
 
 def shipped(name: str) -> str:
@@ -252,7 +249,7 @@ def _check(path: str, tensors: Mapping[str, Tensor], named: str | None) -> str:
 def _mismatch(config: str, tensors: Mapping[str, Tensor]) -> tuple[int, str]:
     """Return how many tensors fit `config`, and the first difference in words ("" if none)."""
     with torch.device("meta"):
-        expected = {name: tuple(t.shape) for name, t in Film(CONFIGS[config]).state_dict().items()}
+        expected = {name: tuple(t.shape) for name, t in build(CONFIGS[config]).state_dict().items()}
     fitting = sum(
         name in tensors and tuple(tensors[name].shape) == shape for name, shape in expected.items()
     )

@@ -1,8 +1,4 @@
-"""Real footage: clips held in memory as bytes, and windows drawn from them.
-
-A classical flow (OpenCV's DIS) is computed for every window drawn where a flow is asked for, as a
-teacher for the network's flows, and believed where it agrees with its own reverse.
-"""
+"""Real footage: clips held in memory as bytes, and windows drawn from them, where it moves."""
 
 from __future__ import annotations
 
@@ -22,14 +18,15 @@ from filmcli.errors import InputError
 from filmcli.scenes import survey
 from filmcli.training.listing import VIDEO_ENDINGS, films_in, read_film
 from filmcli.training.recipe import Recipe
-from filmcli.training.samples import Field, Picture, Sample
-from filmcli.training.synthetic import lands_inside
+from filmcli.training.samples import Picture, Sample
 
 SPANS = (2, 3, 4, 5, 6, 8, 10, 12)  # frames from left to right
-SPAN_WEIGHTS = (0.46, 0.08, 0.2, 0.05, 0.12, 0.05, 0.02, 0.02)
+SPAN_WEIGHTS = (0.42, 0.08, 0.22, 0.06, 0.12, 0.06, 0.02, 0.02)
 LONGEST_FRAMED = 4  # span of windows with frames around: over longer ones motion follows no curve
 STILL = 0.7  # grey levels; a window that changes less teaches nothing
-MARGIN = 32  # px around the crop that the teacher may see
+UNKNOWN = 0.06, 0.06, 0.08  # shares that do not see the frame before, the one after, both
+_LIVELIEST_OF = 4  # places, of which seven crops in ten take the one where most changes
+_LOOKED = 16  # px of a cell of what changes
 _SURVEYED_PX = 160  # width of the pictures that cuts are sought in, as for any film
 
 
@@ -90,45 +87,51 @@ def _thumbnail(index: int, frame: Picture) -> _Thumbnail:
     return _Thumbnail(Fraction(index, 24), luma)
 
 
-def clip_sample(
-    sources: list[list[Clip]], recipe: Recipe, rng: np.random.Generator, *, taught: bool = True
-) -> Sample:
-    """Return a triplet of the recipe's size from real footage: by source, then by motion.
+class Window(NamedTuple):
+    """Frames of a clip that make a lesson: left, target, right, and before and after if `known`."""
 
-    The frames around it come along where the clip has them. Without a teacher (`taught` false) no
-    flow is known.
-    """
-    side = recipe.side
-    clip, start, span, step = _window(sources, recipe.middle_share, rng)
-    has_outer = span <= LONGEST_FRAMED and span <= start < len(clip.frames) - 2 * span
-    offsets = (0, step, span, -span, 2 * span) if has_outer else (0, step, span)
-    frames = [clip.frames[start + offset] for offset in offsets]
-    phase = step / span
-    if rng.random() < 0.5:
-        frames, phase = [*frames[2::-1], *frames[:2:-1]], 1 - phase
-    crops, (rows, columns) = _crop(frames, side, recipe.largest_zoom, rng)
-    left, target, right, *around = (np.ascontiguousarray(crop[rows, columns]) for crop in crops)
-    outer = (around[0], around[1]) if around else None
-    if not taught:
-        still, unknown = np.zeros((side, side, 2), np.float32), np.zeros((side, side), np.uint8)
-        return Sample(left, target, right, phase, still, still, unknown, unknown, outer)
-    forward, backward = _teach(crops[0], crops[2])
-    forward_known, backward_known = _agreeing(forward, backward), _agreeing(backward, forward)
-    forward, backward = forward[rows, columns], backward[rows, columns]
-    return Sample(
-        left,
-        target,
-        right,
-        phase,
-        forward,
-        backward,
-        forward_known[rows, columns] & lands_inside(forward),
-        backward_known[rows, columns] & lands_inside(backward),
-        outer,
+    clip: Clip
+    indices: tuple[int, int, int, int, int]  # what is not known has another's
+    phase: float
+    known: tuple[bool, bool]
+
+    def reversed(self) -> Window:
+        """Return the same, backwards in time."""
+        left, target, right, before, after = self.indices
+        indices = right, target, left, after, before
+        return Window(self.clip, indices, 1 - self.phase, self.known[::-1])
+
+
+def clip_sample(sources: list[list[Clip]], recipe: Recipe, rng: np.random.Generator) -> Sample:
+    """Return a triplet of the recipe's size from real footage, with the frames around if known."""
+    window = draw_window(sources, recipe.middle_share, rng)
+    frames = [window.clip.frames[index] for index in window.indices]
+    left, target, right, *outer = _crop(frames, recipe.side, recipe.largest_zoom, rng)
+    before, after = (
+        frame if is_known else None for frame, is_known in zip(outer, window.known, strict=True)
     )
+    return Sample(left, target, right, window.phase, before, after)
 
 
-def _window(
+def draw_window(sources: list[list[Clip]], middle_share: float, rng: np.random.Generator) -> Window:
+    """Return a window of real footage: by source, then by motion, forwards or backwards.
+
+    The frames around it are known where the clip has them, but for a few, so that the network
+    learns to do without.
+    """
+    clip, start, span, step = _span(sources, middle_share, rng)
+    hidden = rng.choice(4, p=(*UNKNOWN, 1 - sum(UNKNOWN)))  # before, after, both, none
+    is_short = span <= LONGEST_FRAMED
+    has_before = is_short and start >= span and hidden not in (0, 2)
+    has_after = is_short and start + 2 * span < len(clip.frames) and hidden not in (1, 2)
+    before = start - span if has_before else start
+    after = start + 2 * span if has_after else start + span
+    indices = start, start + step, start + span, before, after
+    window = Window(clip, indices, step / span, (has_before, has_after))
+    return window.reversed() if rng.random() < 0.5 else window
+
+
+def _span(
     sources: list[list[Clip]], middle_share: float, rng: np.random.Generator
 ) -> tuple[Clip, int, int, int]:
     """Return a clip, its left frame, and the frames from there to the right one and the target."""
@@ -149,58 +152,46 @@ def _window(
 
 def _crop(
     frames: list[Picture], side: int, largest_zoom: float, rng: np.random.Generator
-) -> tuple[list[Picture], tuple[slice, slice]]:
-    """Return the same crop of all `frames` with room around it, and where its inside lies.
+) -> list[Picture]:
+    """Return the same crop of all `frames`, of which the first and the third are left and right.
 
-    The crop is zoomed by 1 / `largest_zoom` to `largest_zoom` (as far as the frame allows), turned
-    by quarters, mirrored, and its channels sometimes swapped.
+    It is zoomed by 1/2 to `largest_zoom` (as far as the frame allows; 1: never), turned by
+    quarters, mirrored, and its channels are sometimes swapped.
     """
     height, width = frames[0].shape[:2]
-    zoom = largest_zoom ** rng.uniform(-1, 1)
+    smallest = 0.5 if largest_zoom > 1 else 1.0
+    zoom = float(np.exp(rng.uniform(np.log(smallest), np.log(largest_zoom))))
     inside = int(min(round(side / zoom), height, width))
-    zoom = side / inside
-    margin = int(MARGIN / zoom)
-    top = int(rng.integers(height - inside + 1))
-    left = int(rng.integers(width - inside + 1))
-    first_row, first_column = max(0, top - margin), max(0, left - margin)
-    rows = slice(first_row, min(height, top + inside + margin))
-    columns = slice(first_column, min(width, left + inside + margin))
-    size = round((columns.stop - columns.start) * zoom), round((rows.stop - rows.start) * zoom)
-    shrink = cv2.INTER_AREA if zoom < 1 else cv2.INTER_CUBIC
-    crops = [cv2.resize(frame[rows, columns], size, interpolation=shrink) for frame in frames]
-    row = min(round((top - first_row) * zoom), size[1] - side)
-    column = min(round((left - first_column) * zoom), size[0] - side)
-    marked = np.zeros(crops[0].shape[:2], bool)
-    marked[row : row + side, column : column + side] = True
+    top, left = _place(frames[0], frames[2], inside, rng)
+    window = slice(top, top + inside), slice(left, left + inside)
+    method = cv2.INTER_AREA if inside > side else cv2.INTER_CUBIC
+    crops = [cv2.resize(frame[window], (side, side), interpolation=method) for frame in frames]
     quarters, mirror = int(rng.integers(4)), rng.random() < 0.5
     channels = rng.permutation(3) if rng.random() < 0.2 else np.arange(3)
 
-    def turn(picture: NDArray[np.generic]) -> NDArray[np.generic]:
-        turned = np.rot90(picture, quarters)
-        return np.ascontiguousarray(turned[:, ::-1] if mirror else turned)
+    def turned(picture: Picture) -> Picture:
+        picture = np.rot90(picture, quarters)[..., channels]
+        return np.ascontiguousarray(picture[:, ::-1] if mirror else picture)
 
-    inner_rows, inner_columns = np.nonzero(turn(marked))
-    inner = (
-        slice(int(inner_rows[0]), int(inner_rows[0]) + side),
-        slice(int(inner_columns[0]), int(inner_columns[0]) + side),
-    )
-    return [turn(crop[..., channels]).astype(np.uint8, copy=False) for crop in crops], inner
+    return [turned(crop) for crop in crops]
 
 
-def _teach(left: Picture, right: Picture) -> tuple[Field, Field]:
-    """Return DIS flow from left to right and back, `(H, W, 2)`."""
-    teacher = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    first, second = (cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (left, right))
-    return teacher.calc(first, second, None), teacher.calc(second, first, None)
+def _place(left: Picture, right: Picture, inside: int, rng: np.random.Generator) -> tuple[int, int]:
+    """Return the top and left of a crop: usually where more changes than at a few other places."""
+    height, width = left.shape[:2]
+    size = max(1, width // _LOOKED), max(1, height // _LOOKED)
+    small = [cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in (left, right)]
+    change = cv2.absdiff(*small).mean(axis=2)
+    places = [
+        (int(rng.integers(height - inside + 1)), int(rng.integers(width - inside + 1)))
+        for _ in range(_LIVELIEST_OF if rng.random() < 0.7 else 1)
+    ]
 
+    def liveliness(place: tuple[int, int]) -> float:
+        rows, columns = (
+            slice(start // _LOOKED, max(start // _LOOKED + 1, (start + inside) // _LOOKED))
+            for start in place
+        )
+        return float(change[rows, columns].mean())
 
-def _agreeing(flow: Field, reverse: Field) -> Picture:
-    """Return 1 where `flow` and the `reverse` flow at its end cancel, `(H, W)`."""
-    height, width = flow.shape[:2]
-    x = flow[..., 0] + np.arange(width, dtype=np.float32)
-    y = flow[..., 1] + np.arange(height, dtype=np.float32)[:, None]
-    back = cv2.remap(reverse, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    length = (flow**2).sum(axis=2) + (back**2).sum(axis=2)
-    # The usual bound of occlusion tests: 1 % of the squared lengths and half a squared pixel.
-    agrees: Picture = (((flow + back) ** 2).sum(axis=2) < 0.01 * length + 0.5).astype(np.uint8)
-    return agrees
+    return max(places, key=liveliness)

@@ -8,37 +8,43 @@ import torch
 from torch import Tensor, nn
 
 from filmcli.errors import UsageError
+from filmcli.lpips import load_lpips
 from filmcli.network import weights
-from filmcli.network.film import CONFIGS, Film, FilmConfig
+from filmcli.network.networks import CONFIGS, build
 from filmcli.network.vgg import SOURCES, Vgg19, load_vgg
-from filmcli.network.widening import widened
 from filmcli.training.checkpoint import load_checkpoint, save_checkpoint
 from filmcli.training.guard import astray
 from filmcli.training.ranks import Ranks
 from filmcli.training.recipe import Recipe
 from filmcli.training.samples import Batch
-from filmcli.training.terms import flow_terms, picture_terms
+from filmcli.training.terms import Eyes, made_of, terms_of, weighted
 
 
 class Learner:
     """What a run changes, on this process's device; `average` are the weights to ship.
 
-    Begins with the weights `initial` (a shipped name or a file), widened where they are of a
-    narrower network, or from nothing. Raises UsageError if they are of another network still, or if
-    the recipe needs VGG-19 and `vgg` names no file of it.
+    Begins with the weights `initial` (a shipped name or a file), or from nothing. Raises UsageError
+    if they are of another network, or if the recipe needs VGG-19 and `vgg` names no file of it, and
+    MachineError if it needs LPIPS and its weights are not installed.
     """
 
     def __init__(self, recipe: Recipe, initial: str | None, vgg: str | None, ranks: Ranks) -> None:
         self._recipe, self._ranks = recipe, ranks
         torch.manual_seed(recipe.seed)
-        self._net = Film(CONFIGS[recipe.config])
+        self._net = build(CONFIGS[recipe.config])
         if initial is not None:
-            self._net.load_state_dict(_begun(initial, CONFIGS[recipe.config]))
-        # 11 to 13 % more samples a second than the default layout (film-xs, one AVX-512 core).
+            self._net.load_state_dict(_begun(initial, recipe.config))
+        # 11 to 13 % more samples a second than the default layout (one AVX-512 core).
         self._net.to(ranks.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._vgg = _vgg(vgg).to(ranks.device) if recipe.needs_vgg() else None
+        self._eyes = Eyes(
+            load_lpips().to(ranks.device) if recipe.lpips_weight else None,
+            _vgg(vgg).to(ranks.device) if recipe.needs_vgg() else None,
+        )
         self._optimiser = torch.optim.AdamW(
-            self._net.parameters(), eps=recipe.epsilon, weight_decay=recipe.weight_decay
+            self._net.parameters(),
+            betas=(0.9, recipe.second_decay),
+            eps=recipe.epsilon,
+            weight_decay=recipe.weight_decay,
         )
         self.average = {name: value.clone() for name, value in self._net.state_dict().items()}
 
@@ -73,9 +79,11 @@ class Learner:
         self._optimiser.zero_grad()
         told: dict[str, float] = {}
         for part in parts:
-            terms = self._terms(step, part)
+            part = Batch(*(values.to(self._ranks.device) for values in part))
             factors = self._recipe.weights_at(step)
-            loss = torch.stack([weight * terms[name] for name, weight in factors.items()]).sum()
+            made = made_of(self._net, part, bfloat16=self._recipe.bfloat16)
+            terms = terms_of(made, part, factors, self._eyes)
+            loss = weighted(terms, factors)
             (loss / len(parts)).backward()  # type: ignore[no-untyped-call]
             for name, value in terms.items():
                 told[name] = told.get(name, 0.0) + float(value.detach()) / len(parts)
@@ -87,15 +95,6 @@ class Learner:
         self._follow(step)
         return self._ranks.mean(told)
 
-    def _terms(self, step: int, part: Batch) -> dict[str, Tensor]:
-        recipe = self._recipe
-        part = Batch(*(values.to(self._ranks.device) for values in part))
-        stage, _ = recipe.stage(step)
-        if not stage:
-            return flow_terms(self._net, part, recipe.bfloat16)
-        wanted, frozen = recipe.weights_at(step), recipe.is_fusion_alone(step)
-        return picture_terms(self._net, part, recipe.bfloat16, wanted, self._vgg, frozen=frozen)
-
     def _follow(self, step: int) -> None:
         """Move the running mean of the weights; young means follow faster."""
         decay = min(self._recipe.average_decay, (1 + step) / (10 + step))
@@ -103,19 +102,16 @@ class Learner:
             self.average[name].lerp_(value, 1 - decay)
 
 
-def _begun(initial: str, config: FilmConfig) -> dict[str, Tensor]:
-    """Return the parameters that `initial` names, for the network of `config`."""
+def _begun(initial: str, config: str) -> dict[str, Tensor]:
+    """Return the parameters that `initial` names, of the network `config`."""
     known = weights.load(initial)
-    if known.config == config.name:
-        return known.state_dict
-    try:
-        return widened(known.state_dict, CONFIGS[known.config], config)
-    except ValueError as error:
+    if known.config != config:
         raise UsageError(
-            f"A '{config.name}' cannot begin with the weights '{initial}'.",
-            str(error),
-            "Give weights of the same network, or of a narrower one of its kind.",
-        ) from error
+            f"A '{config}' cannot begin with the weights '{initial}'.",
+            f"They are of another network, '{known.config}'.",
+            "Give weights of the same network.",
+        )
+    return known.state_dict
 
 
 def _vgg(path: str | None) -> Vgg19:

@@ -1,4 +1,4 @@
-"""The training loop: first the flow, then the picture."""
+"""The training loop."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from filmcli.training.material import Material
 from filmcli.training.ranks import joined
 from filmcli.training.recipe import Recipe
 from filmcli.training.stream import batches
+from filmcli.training.terms import weighted
 from filmcli.training.validation import Validation
 from filmcli.training.watch import Report, Watch
 
@@ -54,10 +55,8 @@ def train(recipe: Recipe, run: Run, material: Material, report: Report) -> None:
         stream = batches(material, recipe, first, run.workers, ranks.rank, ranks.size)
         for step, parts in enumerate(books.watch.waiting(stream) if books else stream, first):
             terms = learner.step(step, parts)
-            stage, _ = recipe.stage(step)
-            chapter = stage, recipe.is_fusion_alone(step), recipe.is_late(step)
-            loss = sum(weight * terms[name] for name, weight in recipe.weights_at(step).items())
-            guard.follow(step, chapter, loss)
+            loss = weighted(terms, recipe.weights_at(step))
+            guard.follow(step, recipe.is_late(step), loss)
             if books:
                 books.enter(step + 1, terms, guard.calm)
 

@@ -1,4 +1,4 @@
-"""Recipes by name: the one that works on one core, and FILM's own.
+"""Recipes by name: ours, and FILM's own.
 
 FILM's (Reda et al. 2022) are the published schedules: three million steps of eight 256 px crops,
 Adam at 1e-4 that falls to 4.6e-5, 2.2e-5 and 1e-5, plain L1 and float32, no clipping and no
@@ -21,7 +21,6 @@ R = TypeVar("R")
 _FILM_L1 = Recipe(
     config="film",
     steps=3_000_000,
-    flow_steps=0,
     batch=8,
     side=256,
     rate=1e-4,
@@ -29,18 +28,20 @@ _FILM_L1 = Recipe(
     stairs=4,
     warmup=0,
     weight_decay=0.0,
+    second_decay=0.999,
     epsilon=1e-7,
     clip_norm=math.inf,
     average_decay=0.0,
-    picture_synthetic=0.0,
+    synthetic=0.0,
     middle_share=1.0,
     largest_zoom=1.0,
     charbonnier_weight=0.0,
     l1_weight=1.0,
     laplacian_weight=0.0,
-    warped_weight=0.0,
+    ssim_weight=0.0,
+    lpips_weight=0.0,
+    fetched_weight=0.0,
     flow_weight=0.0,
-    choice_weight=0.0,
     bfloat16=False,
 )
 

@@ -2,8 +2,7 @@
 
 Every process holds the whole network and takes the same steps: gradients are averaged before each,
 as one tensor, so nothing else has to be sent. That is done here rather than by
-DistributedDataParallel because a step calls the network's parts, not its `forward`, and its first
-stage leaves the fusion without gradients.
+DistributedDataParallel because a step calls the network's parts, not its `forward`.
 """
 
 from __future__ import annotations

@@ -26,13 +26,10 @@ class _Samples(Dataset[Sample]):
     def __getitem__(self, index: int) -> Sample:
         recipe = self._recipe
         rng = np.random.default_rng((recipe.seed, index))
-        stage, _ = recipe.stage(index // recipe.batch)
-        share = recipe.picture_synthetic if stage else recipe.flow_synthetic
-        synthetic = rng.random() < share
+        synthetic = rng.random() < recipe.synthetic
         if not self._material.sources or (synthetic and self._material.assets.photographs):
             return synthetic_sample(self._material.assets, recipe, rng)
-        taught = not stage or recipe.flow_weight > 0
-        return clip_sample(self._material.sources, recipe, rng, taught=taught)
+        return clip_sample(self._material.sources, recipe, rng)
 
 
 @dataclass(frozen=True)

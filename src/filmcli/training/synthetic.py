@@ -22,7 +22,7 @@ from filmcli.training.textures import Assets, cut, one_of, opaque, sprite_textur
 OVERSAMPLING = 2
 _ENLARGED = np.array([[2.0, 0, 0.5], [0, 2, 0.5], [0, 0, 1]])  # pixel centres of the large canvas
 SMEARED, UNSHARP, GRAINY, TITLED = 0.03, 0.1, 0.15, 0.4  # shares of samples
-FRAMED = 0.8  # have the frames around them, as all but a scene's first and last intervals
+FRAMES_AT = 0.0, 1.0, -1.0, 2.0  # left, right, before, after
 _EXPOSURES = 5  # pictures that a smeared one is the mean of
 
 
@@ -57,35 +57,10 @@ def synthetic_sample(assets: Assets, recipe: Recipe, rng: np.random.Generator) -
         layers.append(_title(side, rng))
     phase = 0.5 if rng.random() < recipe.middle_share else float(rng.uniform(0.1, 0.9))
     camera = _camera(pace, rng)
-    left, left_owner = shot(layers, camera, 0.0, side, rng)
-    target, _ = shot(layers, camera, phase, side, rng)
-    right, right_owner = shot(layers, camera, 1.0, side, rng)
-    outer = None
-    if rng.random() < FRAMED:
-        before, after = (shot(layers, camera, outside, side, rng)[0] for outside in (-1.0, 2.0))
-        outer = before, after
-    forward = flow_between(layers, left_owner, back=False)
-    backward = flow_between(layers, right_owner, back=True)
-    return Sample(
-        left,
-        target,
-        right,
-        phase,
-        forward,
-        backward,
-        forward_known=lands_inside(forward),
-        backward_known=lands_inside(backward),
-        outer=outer,
-    )
-
-
-def lands_inside(flow: Field) -> Picture:
-    """Return 1 where `p + flow(p)` lies inside the frame, `(H, W)`."""
-    height, width = flow.shape[:2]
-    x = flow[..., 0] + np.arange(width, dtype=np.float32)
-    y = flow[..., 1] + np.arange(height, dtype=np.float32)[:, None]
-    inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
-    return np.asarray(inside, np.uint8)
+    target, owner = shot(layers, camera, phase, side, rng)
+    left, right, before, after = (shot(layers, camera, at, side, rng)[0] for at in FRAMES_AT)
+    ways = [flow_between(layers, owner, phase, at) for at in FRAMES_AT]
+    return Sample(left, target, right, phase, before, after, np.concatenate(ways, axis=2))
 
 
 def _shift(pace: float, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -115,7 +90,7 @@ def _sprite(
 ) -> Layer:
     """Return a layer that moves by `pace` px or less, sometimes along with the background."""
     texture = sprite_texture(assets, rng)
-    extent = side * np.exp(rng.uniform(np.log(0.15), np.log(0.9)))
+    extent = side * np.exp(rng.uniform(np.log(0.06), np.log(0.9)))
     scale = extent / max(texture.shape[:2])
     centre = rng.uniform(0, side, 2)
     drift = _drift(background.motion, centre) if rng.random() < 0.3 else np.zeros(2)
@@ -134,7 +109,7 @@ def _title(side: int, rng: np.random.Generator) -> Layer:
 
 def _drift(motion: Motion, place: NDArray[np.float64]) -> NDArray[np.float64]:
     x, y = place.astype(np.float32)
-    return np.array(motion.follow((x, y), back=False)) - place
+    return np.array(motion.follow((x, y), 0.0, 1.0)) - place
 
 
 def _camera(pace: float, rng: np.random.Generator) -> Camera:
@@ -237,7 +212,7 @@ def _points(size: tuple[int, int]) -> Points:
 def _box(layer: Layer, phase: float, large: int) -> tuple[int, int, int, int] | None:
     """Return the part of the canvas (left, top, right, bottom) a layer can touch, even numbers."""
     height, width = layer.texture.shape[:2]
-    across, down = (1.0, 1.0) if layer.motion.wave is None else 1 + layer.motion.wave.reach
+    across, down = (1.0, 1.0) if layer.motion.wave is None else 1 + 3 * layer.motion.wave.reach
     x = np.array([-across, width - 1 + across] * 2, np.float32)
     y = np.repeat(np.array([-down, height - 1 + down], np.float32), 2)
     place: Place = _ENLARGED @ layer.motion.place(phase)
@@ -249,16 +224,21 @@ def _box(layer: Layer, phase: float, large: int) -> tuple[int, int, int, int] | 
     return (int(left), int(top), int(right), int(bottom)) if right > left and bottom > top else None
 
 
-def flow_between(layers: Sequence[Layer], owner: NDArray[np.intp], *, back: bool) -> Field:
-    """Return each pixel's motion `(H, W, 2)` to the other end, by the layer that `owner` names."""
+def flow_between(
+    layers: Sequence[Layer], owner: NDArray[np.intp], phase: float, to: float
+) -> Field:
+    """Return the motion `(H, W, 2)` of each pixel at `phase` to where it is at the phase `to`.
+
+    It is that of the layer that `owner` names.
+    """
     side = owner.shape[0]
     x, y = _points((side, side))
-    ends = np.dstack(np.broadcast_arrays(*layers[0].motion.follow((x, y), back=back)))
+    ends = np.dstack(np.broadcast_arrays(*layers[0].motion.follow((x, y), phase, to)))
     for index, layer in enumerate(layers[1:], 1):
         rows, columns = np.nonzero(owner == index)
         if rows.size:
             points = columns.astype(np.float32), rows.astype(np.float32)
-            ends[rows, columns] = np.stack(layer.motion.follow(points, back=back), axis=1)
+            ends[rows, columns] = np.stack(layer.motion.follow(points, phase, to), axis=1)
     ends[..., 0] -= x
     ends[..., 1] -= y
     return ends

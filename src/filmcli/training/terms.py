@@ -2,59 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple, TypeVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from filmcli import losses
-from filmcli.network.film import Film, FlowPyramids, FramePyramids
-from filmcli.network.flow import bent
+from filmcli.lpips import Lpips
+from filmcli.network.features import FramePyramids
+from filmcli.network.networks import Network
+from filmcli.network.pyramids import warp
+from filmcli.network.synthesis import Beside, Synthesis
 from filmcli.network.vgg import Vgg19
 from filmcli.training.samples import Batch
 
+Number = TypeVar("Number", float, Tensor)
 
-def flow_terms(net: Film, batch: Batch, bfloat16: bool) -> dict[str, Tensor]:
-    """Return the loss of the flow pyramids of both directions."""
-    _, _, flows = _matched(net, batch, bfloat16, frozen=False)
-    return {"flow": _flow_loss(flows, batch)}
+_FETCHED_LEVELS = 3  # 2, 3 and 4: on coarser ones a frame is hardly a picture
 
 
-def picture_terms(
-    net: Film,
-    batch: Batch,
-    bfloat16: bool,
-    wanted: Collection[str],
-    vgg: Vgg19 | None = None,
-    *,
-    frozen: bool = False,
-) -> dict[str, Tensor]:
-    """Return the `wanted` losses of the made frame, of the warped ones and of the flows.
+class Eyes(NamedTuple):
+    """The networks that compare how frames look, as far as a recipe asks for them."""
 
-    "vgg" and "style" are computed where a network for them is given. Besides the losses,
-    "decibels" is the PSNR of the batch's frames, for people to read. No gradient reaches
-    features and flows if they are `frozen`.
-    """
-    left, right, flows = _matched(net, batch, bfloat16, frozen)
+    lpips: Lpips | None = None
+    vgg: Vgg19 | None = None
+
+
+def made_of(net: Network, batch: Batch, *, bfloat16: bool) -> Synthesis:
+    """Return what the network makes of a batch; all its frames are looked at together."""
     with torch.autocast(batch.left.device.type, torch.bfloat16, enabled=bfloat16):
-        made = net.fuse.synthesize(left, right, flows, batch.phase)
+        return _made(net, batch)
+
+
+def terms_of(
+    made: Synthesis, batch: Batch, wanted: Collection[str], eyes: Eyes
+) -> dict[str, Tensor]:
+    """Return the `wanted` losses of what was made of a batch, scalars.
+
+    "fetched" and "flow" are known of a network whose flow lives at the moment. Besides the losses,
+    "decibels" is the PSNR of the batch's frames, for people to read.
+    """
+    frame = made.frame.float()
     terms = {
-        name: loss(made.frame, batch.target)
-        for name, loss in _OF_THE_FRAME.items()
-        if name in wanted
+        name: loss(frame, batch.target) for name, loss in _OF_THE_FRAME.items() if name in wanted
     }
-    if "warped" in wanted:
-        warped = losses.warped_frames(made.warped_left, batch.target)
-        terms["warped"] = warped + losses.warped_frames(made.warped_right, batch.target)
-    if "choice" in wanted:
-        terms["choice"] = losses.choice(made.shares, made.candidates, batch.target)
-    if "flow" in wanted:
-        terms["flow"] = _flow_loss(flows, batch)
-    if vgg is not None and ("vgg" in wanted or "style" in wanted):
-        features, truth = vgg(made.frame.float()), vgg(batch.target)
+    if "fetched" in wanted and made.ways:
+        terms["fetched"] = _fetched(made, batch)
+    if "flow" in wanted and made.ways:
+        known = batch.known * batch.taught[:, None]
+        terms["flow"] = losses.flow_supervision(made.motions, made.ways, batch.ways, known)
+    if eyes.lpips is not None and "lpips" in wanted:
+        terms["lpips"] = eyes.lpips(frame, batch.target).mean()
+    if eyes.vgg is not None and ("vgg" in wanted or "style" in wanted):
+        features, truth = eyes.vgg(frame), eyes.vgg(batch.target)
         compared = {"vgg": losses.perceptual, "style": losses.style}
         terms |= {n: loss(features, truth) for n, loss in compared.items() if n in wanted}
-    return terms | {"decibels": _decibels(made.frame.detach(), batch.target)}
+    return terms | {"decibels": _decibels(frame.detach(), batch.target)}
+
+
+def weighted(terms: Mapping[str, Number], weights: Mapping[str, float]) -> Number:
+    """Return the loss: the sum of the terms that have a weight, by it."""
+    return sum(weight * terms[name] for name, weight in weights.items() if name in terms)  # type: ignore[return-value]
 
 
 _OF_THE_FRAME = {
@@ -62,48 +72,40 @@ _OF_THE_FRAME = {
     "l1": losses.l1,
     "laplacian": losses.laplacian_pyramid,
     "census": losses.census,
+    "ssim": losses.dissimilarity,
 }
 
 
-def _matched(
-    net: Film, batch: Batch, bfloat16: bool, frozen: bool
-) -> tuple[FramePyramids, FramePyramids, FlowPyramids]:
-    with (
-        torch.autocast(batch.left.device.type, torch.bfloat16, enabled=bfloat16),
-        torch.set_grad_enabled(not frozen),
-    ):
-        left, right = (_look(net, frame) for frame in (batch.left, batch.right))
-        return left, right, _bent(net, batch, left, right)
+def _made(net: Network, batch: Batch) -> Synthesis:
+    frames = [batch.left, batch.right]
+    if net.looks_beside:
+        frames += [batch.before, batch.after]
+    together = torch.cat(frames).contiguous(memory_format=torch.channels_last)
+    images, features = net.features(together)
+    parts = [
+        FramePyramids(
+            [image.chunk(len(frames))[i] for image in images],
+            [feature.chunk(len(frames))[i] for feature in features],
+        )
+        for i in range(len(frames))
+    ]
+    even = torch.ones_like(batch.phase)
+    outer = zip(parts[2:], batch.known[:, 2:].unbind(dim=1), strict=False)
+    beside = [Beside(part, even, known) for part, known in outer]
+    stages: Any = net  # each network takes its own interval
+    return stages.synthesize(stages.interval(parts[0], parts[1], *beside), batch.phase)  # type: ignore[no-any-return]
 
 
-def _look(net: Film, frame: Tensor) -> FramePyramids:
-    return net.features(frame.contiguous(memory_format=torch.channels_last))
-
-
-def _bent(net: Film, batch: Batch, left: FramePyramids, right: FramePyramids) -> FlowPyramids:
-    """Return the flows between `left` and `right`, bent where the batch has frames around them.
-
-    No gradient goes into the frames around: twice the time would teach the same flows.
-    """
-    flows = net.flows(left, right)
-    if not net.config.bends or not batch.framed.any():
-        return flows
-    with torch.no_grad():
-        inner = [torch.cat(pair) for pair in zip(left.features, right.features, strict=True)]
-        outer = _look(net, torch.cat((batch.before, batch.after))).features
-        outwards = [flow.chunk(2) for flow in net.predict_flow(inner, outer)]
-    before, after = ([flow[end] for flow in outwards] for end in (0, 1))
-    bends = bent(flows, (before, 1.0), (after, 1.0)).bends
-    assert bends is not None
-    framed = batch.framed[:, None, None, None]
-    known_left, known_right = ([framed * bend for bend in bends_at] for bends_at in bends)
-    return flows._replace(bends=(known_left, known_right))
-
-
-def _flow_loss(flows: FlowPyramids, batch: Batch) -> Tensor:
-    forward = losses.flow_supervision(flows.forward, batch.forward, batch.forward_known)
-    backward = losses.flow_supervision(flows.backward, batch.backward, batch.backward_known)
-    return forward + backward
+def _fetched(made: Synthesis, batch: Batch) -> Tensor:
+    pictures = [batch.target, batch.left, batch.right, batch.before, batch.after]
+    pictures = [F.avg_pool2d(picture, 2, 2) for picture in pictures]
+    fetched, truth = [], []
+    for ways in made.ways[:_FETCHED_LEVELS]:
+        pictures = [F.avg_pool2d(picture, 2, 2) for picture in pictures]
+        pairs = zip(pictures[1:], ways.chunk(4, dim=1), strict=True)
+        fetched.append([warp(*pair) for pair in pairs])
+        truth.append(pictures[0])
+    return losses.fetched_frames(fetched, batch.known, truth)
 
 
 def _decibels(made: Tensor, truth: Tensor) -> Tensor:
