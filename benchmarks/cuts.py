@@ -26,7 +26,7 @@ import scenedetect
 from numpy.typing import NDArray
 
 from filmcli.errors import InputError
-from filmcli.scenes import survey
+from filmcli.survey.scenes import survey
 from filmcli.video.decode import Thumbnail, thumbnails
 from filmcli.video.probe import probe
 

@@ -14,10 +14,10 @@ from typing import Any
 from benchmarks.speed import Took, fresh_weights, mandelbrot, run_ffmpeg
 from filmcli.network.interpolator import Interpolator
 from filmcli.network.weights import load, save
-from filmcli.render import Reel, render
-from filmcli.request import Settings
+from filmcli.pipeline.render import Reel, render
+from filmcli.pipeline.request import Settings
+from filmcli.pipeline.upsample import upsample
 from filmcli.timing import Timeline
-from filmcli.upsample import upsample
 from filmcli.video.decode import decode
 from filmcli.video.probe import probe
 
@@ -27,8 +27,8 @@ RATE = Fraction(24)
 # Linux counts a child's ru_maxrss from its parent's size at the fork; VmHWM is the child's own.
 _PEAK = """
 import sys
-from filmcli.request import Settings
-from filmcli.upsample import upsample
+from filmcli.pipeline.request import Settings
+from filmcli.pipeline.upsample import upsample
 upsample(sys.argv[1], Settings(weights=sys.argv[2], output=sys.argv[3]))
 print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
 """

@@ -28,7 +28,7 @@ from typing import Any
 import filmcli.cli.adapt
 import filmcli.cli.probe
 import filmcli.cli.upsample
-import filmcli.upsample  # noqa: F401 (what the commands load late)
+import filmcli.pipeline.upsample  # noqa: F401 (what the commands load late)
 from filmcli.cli import run as run_command
 
 Prepare = Callable[[], None]

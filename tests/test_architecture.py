@@ -17,59 +17,34 @@ SOURCE = Path(filmcli.__file__).parent
 # A room imports from lower floors only; rooms on one floor do not know each other.
 FLOORS = {
     "timing": 0,
-    "pulldown": 0,
     "frames": 0,
-    "prefetch": 0,
     "errors": 0,
     "__init__": 0,
     "video": 1,
     "network": 1,
-    "segments": 1,
-    "steady": 1,
-    "scenes": 1,
-    "duplicates": 1,
     "losses": 1,
     "lpips": 1,
+    "survey": 2,
     "adaptation": 2,
-    "firstpass": 2,
-    "render": 2,
-    "upsample": 3,
-    "adapt": 3,
-    "job": 3,
-    "plan": 3,
-    "request": 3,
-    "comparison": 3,
-    "training": 3,
-    "evaluation": 3,
-    "cli": 4,
-    "__main__": 5,
+    "comparison": 2,
+    "pipeline": 3,
+    "evaluation": 4,
+    "adapt": 5,
+    "training": 5,
+    "cli": 6,
+    "__main__": 7,
 }
-# Stories that are told with the help of another on their floor.
-NEIGHBOURS = {
-    ("upsample", "job"),
-    ("upsample", "plan"),
-    ("upsample", "request"),
-    ("plan", "request"),
-    ("plan", "job"),
-    ("request", "job"),
-    ("training", "evaluation"),
-    ("adapt", "job"),  # the fingerprint of a film
-    ("adapt", "evaluation"),  # the built-in film, where none is given
+# Rooms, and files of rooms, that are read long before a network is needed.
+TORCH_FREE = {
+    "timing",
+    "frames",
+    "errors",
+    "video",
+    "survey",
+    "cli",
+    "pipeline/job",
+    "pipeline/segments",
 }
-TORCH_FREE = (
-    *(
-        "video",
-        "scenes",
-        "duplicates",
-        "firstpass",
-        "timing",
-        "steady",
-        "frames",
-        "prefetch",
-        "errors",
-    ),
-    *("cli", "job", "segments"),
-)
 
 FILES = sorted(SOURCE.rglob("*.py"))
 
@@ -110,7 +85,7 @@ def test_imports_go_down_only(path: Path) -> None:
         there = module.split(".")[1]
         if there in ("__version__", here):
             continue
-        allowed = FLOORS[there] < FLOORS[here] or (here, there) in NEIGHBOURS or there == "errors"
+        allowed = FLOORS[there] < FLOORS[here] or there == "errors"
         assert allowed, f"{here} (floor {FLOORS[here]}) imports {there} (floor {FLOORS[there]})"
 
 
@@ -132,7 +107,8 @@ def test_files_are_short(path: Path) -> None:
 
 def test_rooms_without_torch_import_none() -> None:
     for path in FILES:
-        if room(path) in TORCH_FREE:
+        name = path.relative_to(SOURCE).with_suffix("").as_posix()
+        if {room(path), name} & TORCH_FREE:
             eager = {module.split(".")[0] for module, at_import in imports(path) if at_import}
             assert "torch" not in eager, path
 

@@ -7,8 +7,8 @@ from itertools import product
 
 import pytest
 
-from filmcli.segments import segments
-from filmcli.steady import steady
+from filmcli.pipeline.segments import segments
+from filmcli.survey.steady import steady
 from filmcli.timing import Timeline, parse_rate, source_rate
 
 SOURCES = ("23.976", "24", "25", "29.97", "30", "47.952", "48", "50", "59.94", "60")

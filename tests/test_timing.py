@@ -12,8 +12,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from filmcli.errors import InputError, UsageError
-from filmcli.segments import segments
-from filmcli.steady import steady
+from filmcli.pipeline.segments import segments
+from filmcli.survey.steady import steady
 from filmcli.timing import (
     Outer,
     Rate,

@@ -23,10 +23,10 @@ from filmcli.adaptation.scene import Scene, adapt_scene, scenes_of
 from filmcli.adaptation.store import Writer, adapted_path, find, is_ours, key_facts
 from filmcli.errors import MachineError, OutputExistsError
 from filmcli.evaluation import clip
-from filmcli.firstpass import Surveying, distinct_frames, first_pass
 from filmcli.frames import Frame, VideoInfo
-from filmcli.job import fingerprint
 from filmcli.network.weights import Weights, load
+from filmcli.pipeline.job import fingerprint
+from filmcli.survey.firstpass import Surveying, distinct_frames, first_pass
 from filmcli.video.probe import probe
 from filmcli.video.sequence import film_name
 from filmcli.video.spool import as_film, rate_of_stream

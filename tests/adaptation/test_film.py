@@ -22,11 +22,11 @@ from filmcli.frames import Frame, Layout, Planes
 from filmcli.network.interpolator import Interpolator
 from filmcli.network.moment import Moment
 from filmcli.network.weights import Weights
-from filmcli.prefetch import prefetch
-from filmcli.render import Reel, render
-from filmcli.scenes import survey
+from filmcli.pipeline.render import Reel, render
+from filmcli.survey.scenes import survey
 from filmcli.timing import Slot, Timeline
 from filmcli.video.decode import decode, thumbnails
+from filmcli.video.prefetch import prefetch
 from filmcli.video.probe import probe
 from tests import nets
 from tests.clips import write_film

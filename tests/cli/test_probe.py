@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from filmcli.frames import Layout, Planes
-from filmcli.scenes import read_cuts
+from filmcli.survey.scenes import read_cuts
 from tests.clips import add_sound, write_film, write_vfr
 
 LAYOUT = Layout("yuv420p", "yuv", chroma_x=1, chroma_y=1)

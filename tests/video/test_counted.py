@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from filmcli.errors import UsageError
-from filmcli.firstpass import first_pass
+from filmcli.survey.firstpass import first_pass
 from filmcli.video.counted import count_times
 from filmcli.video.decode import decode
 from filmcli.video.probe import probe
 from tests.clips import ffmpeg, ffprobe, pattern
 from tests.forked import run
-from tests.test_pulldown import flagged
+from tests.survey.test_pulldown import flagged
 
 STREAMS = {
     "h264": ("libx264", "h264"),

@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from filmcli.firstpass import first_pass
 from filmcli.frames import VideoInfo
-from filmcli.plan import Plan, make_plan
-from filmcli.request import Settings, prepare
+from filmcli.pipeline.plan import Plan, make_plan
+from filmcli.pipeline.request import Settings, prepare
+from filmcli.survey.firstpass import first_pass
 from filmcli.video.decode import decode
 from filmcli.video.probe import probe
 from tests.clips import ffmpeg

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from filmcli.firstpass import first_pass
 from filmcli.frames import Shape
+from filmcli.survey.firstpass import first_pass
 from filmcli.video.boxes import Marks, write_marks
 from filmcli.video.codecs import Encoding
 from filmcli.video.decode import thumbnails

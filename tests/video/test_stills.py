@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from filmcli.errors import OutputExistsError, UsageError
-from filmcli.request import Settings
-from filmcli.upsample import upsample
+from filmcli.pipeline.request import Settings
+from filmcli.pipeline.upsample import upsample
 from filmcli.video.animation import plays, webp_milliseconds
 from tests.clips import add_sound, ffmpeg, ffprobe, pattern
 from tests.forked import run, strike

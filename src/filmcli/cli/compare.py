@@ -14,7 +14,7 @@ import click
 from filmcli.cli import options
 from filmcli.cli.console import library_warnings, show_path
 from filmcli.errors import UsageError
-from filmcli.job import check_output, output_path
+from filmcli.pipeline.job import check_output, output_path
 from filmcli.video.sequence import check_apart, film_name, is_pattern
 
 if TYPE_CHECKING:

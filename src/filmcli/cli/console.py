@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from filmcli.adaptation.film import Adapted
     from filmcli.adaptation.scene import SceneAdaptation
-    from filmcli.plan import Plan
-    from filmcli.upsample import Event, Progress, Result
+    from filmcli.pipeline.plan import Plan
+    from filmcli.pipeline.upsample import Event, Progress, Result
 
 _LINES_EVERY_SECONDS = 30.0
 _JSON_EVERY_SECONDS = 1.0
@@ -111,9 +111,9 @@ class Teller:
     def __call__(self, event: Event) -> None:
         """Hear of one event."""
         from filmcli.adaptation.film import Adapted
-        from filmcli.firstpass import Surveying
-        from filmcli.plan import Plan
-        from filmcli.upsample import Progress, Result
+        from filmcli.pipeline.plan import Plan
+        from filmcli.pipeline.upsample import Progress, Result
+        from filmcli.survey.firstpass import Surveying
 
         match event:
             case Surveying():
@@ -266,9 +266,9 @@ class JsonTeller:
     def __call__(self, event: Event) -> None:
         """Hear of one event; progress is told at most once a second."""
         from filmcli.adaptation.film import Adapted
-        from filmcli.firstpass import Surveying
-        from filmcli.plan import Plan
-        from filmcli.upsample import Progress, Result
+        from filmcli.pipeline.plan import Plan
+        from filmcli.pipeline.upsample import Progress, Result
+        from filmcli.survey.firstpass import Surveying
 
         match event:
             case Surveying():

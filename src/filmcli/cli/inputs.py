@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from filmcli.errors import InputError, UsageError
-from filmcli.job import output_path
+from filmcli.pipeline.job import output_path
 from filmcli.video.sequence import film_name, is_picture, natural
 
 FILM_EXTENSIONS = (

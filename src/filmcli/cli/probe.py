@@ -107,7 +107,7 @@ class _Found:
 
 def _examine(info: VideoInfo, cuts: str | None) -> _Found:
     """Read the head of the film, or all of it where `cuts` says how to find scenes."""
-    from filmcli.firstpass import first_pass
+    from filmcli.survey.firstpass import first_pass
 
     found = first_pass(info, cuts or "off", dedupe=True, most=None if cuts else _SAMPLE + 1)
     times, last = found.times, found.last_duration

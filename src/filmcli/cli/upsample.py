@@ -143,8 +143,8 @@ def _each(
     pairs: Sequence[tuple[str, str | None]], settings: dict[str, Any], teller: Teller | JsonTeller
 ) -> int:
     """Do one film after the other; a failed one does not stop the rest."""
-    from filmcli.request import Settings
-    from filmcli.upsample import upsample as upsample_film
+    from filmcli.pipeline.request import Settings
+    from filmcli.pipeline.upsample import upsample as upsample_film
 
     code = 0
     for path, output in pairs:

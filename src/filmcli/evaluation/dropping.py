@@ -23,9 +23,9 @@ from filmcli.evaluation.entries import Entry
 from filmcli.evaluation.makers import Maker, Network, Run
 from filmcli.evaluation.metrics import SMALLEST_PX, Picture, Scorer
 from filmcli.evaluation.rebuilt import Rebuilt, Watch, judged, unseen
-from filmcli.firstpass import first_pass
 from filmcli.frames import Frame, VideoInfo
-from filmcli.scenes import survey
+from filmcli.survey.firstpass import first_pass
+from filmcli.survey.scenes import survey
 from filmcli.video.decode import decode, pictures, thumbnails
 from filmcli.video.probe import probe
 

@@ -20,7 +20,7 @@ from filmcli.evaluation.rivals import Rival, blend, dis_flow, minterpolate, repe
 from filmcli.frames import Color, Layout, Planes
 from filmcli.network.interpolator import Interpolator
 from filmcli.network.weights import Weights
-from filmcli.render import neighbours
+from filmcli.pipeline.render import neighbours
 from filmcli.timing import Outer, outer_distance
 
 _RGB = Layout("gbrp", "rgb")

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from filmcli.errors import InputError
-from filmcli.scenes import survey
+from filmcli.survey.scenes import survey
 from filmcli.training.listing import VIDEO_ENDINGS, films_in, read_film
 from filmcli.training.recipe import Recipe
 from filmcli.training.samples import Picture, Sample

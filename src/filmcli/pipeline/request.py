@@ -14,12 +14,12 @@ from fractions import Fraction
 from filmcli import __version__
 from filmcli.adaptation.film import FilmSettings, recipe_of
 from filmcli.errors import OutputExistsError, UsageError
-from filmcli.firstpass import FirstPass
 from filmcli.frames import Span, VideoInfo
-from filmcli.job import check_output, check_place, fingerprint, output_path, recall
 from filmcli.network.interpolator import Interpolator
 from filmcli.network.machine import choose_device, choose_precision
 from filmcli.network.weights import Weights, load
+from filmcli.pipeline.job import check_output, check_place, fingerprint, output_path, recall
+from filmcli.survey.firstpass import FirstPass
 from filmcli.timing import Rate, parse_rate, spell_rate
 from filmcli.video.codecs import (
     RAW,

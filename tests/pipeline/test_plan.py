@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from filmcli.errors import OutputExistsError
-from filmcli.job import open_job
-from filmcli.plan import Plan, make_plan
-from filmcli.request import Request, Settings, prepare
-from filmcli.upsample import upsample
+from filmcli.pipeline.job import open_job
+from filmcli.pipeline.plan import Plan, make_plan
+from filmcli.pipeline.request import Request, Settings, prepare
+from filmcli.pipeline.upsample import upsample
 from tests.clips import pattern
 
 

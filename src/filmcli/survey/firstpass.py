@@ -14,11 +14,11 @@ from fractions import Fraction
 from itertools import islice
 from typing import Any
 
-from filmcli.duplicates import even_repeats, find_repeats
 from filmcli.frames import Frame, Shape, VideoInfo
-from filmcli.pulldown import even_pulldown
-from filmcli.scenes import survey
-from filmcli.steady import steady
+from filmcli.survey.duplicates import even_repeats, find_repeats
+from filmcli.survey.pulldown import even_pulldown
+from filmcli.survey.scenes import survey
+from filmcli.survey.steady import steady
 from filmcli.timing import source_rate
 from filmcli.video.decode import decode, last_duration, thumbnails
 from filmcli.video.seen import Seen

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from filmcli.firstpass import first_pass
-from filmcli.pulldown import even_pulldown
-from filmcli.steady import steady
+from filmcli.survey.firstpass import first_pass
+from filmcli.survey.pulldown import even_pulldown
+from filmcli.survey.steady import steady
 from filmcli.video.probe import probe
 from tests.clips import ffmpeg
 

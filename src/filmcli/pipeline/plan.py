@@ -10,11 +10,11 @@ from math import ceil
 
 from filmcli.adaptation.scene import Scene, scenes_of
 from filmcli.errors import UsageError
-from filmcli.firstpass import FirstPass, first_pass, read_spelled
 from filmcli.frames import Span, VideoInfo
-from filmcli.job import recall, unfinished
-from filmcli.request import Request, as_seen, asked_span, check_writing
-from filmcli.segments import Segment, segments
+from filmcli.pipeline.job import recall, unfinished
+from filmcli.pipeline.request import Request, as_seen, asked_span, check_writing
+from filmcli.pipeline.segments import Segment, segments
+from filmcli.survey.firstpass import FirstPass, first_pass, read_spelled
 from filmcli.timing import Timeline, spell_rate
 from filmcli.video.boxes import Marks, can_mark, read_marks
 from filmcli.video.captions import can_caption

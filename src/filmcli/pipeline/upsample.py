@@ -21,18 +21,18 @@ from torch import Tensor
 
 from filmcli.adaptation.film import Adapted, FilmAdapter, adaptable, recipe_of
 from filmcli.adaptation.store import adapted_path, find, key_facts
-from filmcli.firstpass import Surveying, distinct_frames
 from filmcli.frames import Frame, Planes
-from filmcli.job import Job, clear_up, fingerprint, open_job
-from filmcli.plan import Plan, make_plan
-from filmcli.prefetch import prefetch
-from filmcli.render import Reel, render
-from filmcli.request import Request, Settings, check_asked, check_sample, prepare
-from filmcli.segments import source_span
+from filmcli.pipeline.job import Job, clear_up, fingerprint, open_job
+from filmcli.pipeline.plan import Plan, make_plan
+from filmcli.pipeline.render import Reel, render
+from filmcli.pipeline.request import Request, Settings, check_asked, check_sample, prepare
+from filmcli.pipeline.segments import source_span
+from filmcli.survey.firstpass import Surveying, distinct_frames
 from filmcli.video.boxes import write_marks
 from filmcli.video.captions import captions_of, read_captions
 from filmcli.video.encode import SEGMENT_SUFFIX, SegmentWriter, StreamWriter
 from filmcli.video.mux import join, verify
+from filmcli.video.prefetch import prefetch
 from filmcli.video.sequence import film_name, is_pattern, present
 from filmcli.video.spool import as_film, shown_rate
 from filmcli.video.stills import (

@@ -11,9 +11,9 @@ import pytest
 
 from filmcli.errors import UsageError
 from filmcli.frames import Layout
-from filmcli.request import Settings
+from filmcli.pipeline.request import Settings
+from filmcli.pipeline.upsample import upsample
 from filmcli.timing import parse_clock
-from filmcli.upsample import upsample
 from tests.clips import add_sound, ffmpeg, ffprobe, noise, pattern, write_vfr
 
 

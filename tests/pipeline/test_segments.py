@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filmcli.segments import Segment, segments, source_span
+from filmcli.pipeline.segments import Segment, segments, source_span
 from filmcli.timing import Slot, Timeline
 from tests.timelines import even, patient, timelines
 

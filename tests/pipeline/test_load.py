@@ -15,10 +15,10 @@ import pytest
 from torch import Tensor
 
 from filmcli.frames import Frame, Neighbour, Planes
-from filmcli.job import open_job
-from filmcli.render import Reel, render
-from filmcli.segments import segments
-from filmcli.steady import steady
+from filmcli.pipeline.job import open_job
+from filmcli.pipeline.render import Reel, render
+from filmcli.pipeline.segments import segments
+from filmcli.survey.steady import steady
 from filmcli.timing import Timeline
 from filmcli.video.decode import decode
 from filmcli.video.encode import SEGMENT_SUFFIX, SegmentWriter

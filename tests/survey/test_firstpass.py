@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from filmcli.firstpass import first_pass, read_spelled
+from filmcli.survey.firstpass import first_pass, read_spelled
 from filmcli.video.probe import probe
 from tests.clips import ffmpeg
 

@@ -19,9 +19,9 @@ import cv2
 import numpy as np
 import pytest
 
-from filmcli.duplicates import even_repeats, find_repeats
-from filmcli.firstpass import distinct_frames, first_pass
 from filmcli.frames import Layout, Planes
+from filmcli.survey.duplicates import even_repeats, find_repeats
+from filmcli.survey.firstpass import distinct_frames, first_pass
 from filmcli.video.decode import decode
 from filmcli.video.probe import probe
 from tests.clips import write_film, write_vfr

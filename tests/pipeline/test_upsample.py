@@ -10,8 +10,8 @@ import pytest
 
 from filmcli.frames import Neighbour, Planes
 from filmcli.network.interpolator import Interpolator
-from filmcli.request import Settings
-from filmcli.upsample import Event, Progress, upsample
+from filmcli.pipeline.request import Settings
+from filmcli.pipeline.upsample import Event, Progress, upsample
 from tests.clips import ffmpeg, pattern
 
 

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from filmcli.errors import MachineError, OutputExistsError, UsageError
-from filmcli.segments import Segment
+from filmcli.pipeline.segments import Segment
 
 _log = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from filmcli.errors import InputError
-from filmcli.request import Settings
-from filmcli.upsample import upsample
+from filmcli.pipeline.request import Settings
+from filmcli.pipeline.upsample import upsample
 from tests.clips import ffmpeg, ffprobe, pattern
 from tests.forked import run
 

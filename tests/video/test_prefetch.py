@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from filmcli.prefetch import prefetch
+from filmcli.video.prefetch import prefetch
 
 WAIT_SECONDS = 20  # longer than any healthy wait; only a failing test waits that long
 

@@ -8,8 +8,15 @@ from pathlib import Path
 import pytest
 
 from filmcli.errors import MachineError, OutputExistsError, UsageError
-from filmcli.job import check_output, fingerprint, open_job, output_path, recall, unfinished
-from filmcli.segments import Segment
+from filmcli.pipeline.job import (
+    check_output,
+    fingerprint,
+    open_job,
+    output_path,
+    recall,
+    unfinished,
+)
+from filmcli.pipeline.segments import Segment
 
 PLAN = [Segment(0, 0, 10), Segment(1, 10, 20)]
 

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from filmcli.errors import RenderError
 from filmcli.frames import Frame, Neighbour, Planes
-from filmcli.render import Reel, render
-from filmcli.segments import Segment, source_span
+from filmcli.pipeline.render import Reel, render
+from filmcli.pipeline.segments import Segment, source_span
 from filmcli.timing import Outer, Slot, Timeline
 from tests.timelines import even, patient, timelines
 

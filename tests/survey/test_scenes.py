@@ -16,7 +16,7 @@ import pytest
 from numpy.typing import NDArray
 
 from filmcli.errors import InputError, UsageError
-from filmcli.scenes import Survey, read_cuts, survey
+from filmcli.survey.scenes import Survey, read_cuts, survey
 
 HEIGHT, WIDTH = 90, 160
 Shot = NDArray[np.uint8]

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from filmcli.errors import FilmcliError
-from filmcli.job import clear_up, open_job
-from filmcli.segments import Segment
+from filmcli.pipeline.job import clear_up, open_job
+from filmcli.pipeline.segments import Segment
 from tests.forked import Done, run, started, strike
 
 PLAN = [Segment(0, 0, 10), Segment(1, 10, 20)]

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from filmcli.plan import Plan
-from filmcli.request import Settings
-from filmcli.upsample import upsample
+from filmcli.pipeline.plan import Plan
+from filmcli.pipeline.request import Settings
+from filmcli.pipeline.upsample import upsample
 from filmcli.video.mux import read_tag
 from filmcli.video.probe import probe
 from tests.clips import ffmpeg, ffprobe
