@@ -100,3 +100,32 @@ def test_every_module_is_in_the_wheel(installed: Path, workplace: Path) -> None:
     ]
     code = "import importlib, sys\nfor name in sys.argv[1:]: importlib.import_module(name)"
     ran(installed / "python", "-c", code, *names, cwd=workplace)
+
+
+def test_the_wheel_is_typed(installed: Path, workplace: Path) -> None:
+    """What a type checker finds there: the marker, and the types of the lazily loaded names."""
+    user = workplace / "user.py"
+    user.write_text(
+        "import filmcli, numpy as np\n"
+        "reveal_type(filmcli.probe('in.mp4'))\n"
+        "frame = np.zeros((64, 64, 3), np.uint8)\n"
+        "filmcli.Interpolator().between(frame, frame, ['half'])\n"
+        "filmcli.upsample('in.mp4', fps=60, crf='good')\n"
+    )
+    settings = workplace / "mypy.ini"  # torch alone takes half a minute
+    settings.write_text("[mypy]\n[mypy-torch.*]\nfollow_imports = skip\n")
+    words = ("--python-executable", installed / "python", "--config-file", settings, user)
+    clean = {key: value for key, value in os.environ.items() if key != "MYPYPATH"}
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", *map(str, words)],
+        capture_output=True,
+        text=True,
+        cwd=workplace,
+        env=clean,
+        check=False,
+    )
+    told = [line for line in done.stdout.splitlines() if line.startswith("user.py")]
+    first, second, third = told
+    assert "filmcli.frames.VideoInfo" in first
+    assert "error" in second and "float" in second
+    assert "error" in third and "crf" in third
