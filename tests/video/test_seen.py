@@ -11,9 +11,9 @@ import pytest
 
 from filmcli.frames import Shape
 from filmcli.survey.firstpass import first_pass
-from filmcli.video.boxes import Marks, write_marks
 from filmcli.video.codecs import Encoding
 from filmcli.video.decode import thumbnails
+from filmcli.video.marks import Marks, write_marks
 from filmcli.video.probe import probe
 from filmcli.video.seen import CAPTIONS, Seen, lost_beside
 from tests.clips import ffmpeg, hashes, pattern

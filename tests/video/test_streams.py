@@ -166,6 +166,26 @@ def test_subtitles_go_where_the_container_lets_them(
         assert "A line of words." in text and "00:00:00,1" in text
 
 
+@pytest.mark.parametrize(
+    ("ending", "sound", "says"),
+    [
+        (".ts", "flac", "audio stream 1 (flac) is converted to aac"),
+        (".ts", "mp3", None),
+        (".m2ts", "mp3", "audio stream 1 (mp3) is converted to aac"),
+        (".nut", "mp3", None),
+    ],
+)
+def test_a_container_holds_only_what_is_known_again_when_it_is_read(
+    tmp_path: Path, film: str, ending: str, sound: str, says: str | None
+) -> None:
+    tone = tmp_path / "tone.mkv"
+    ffmpeg("-f", "lavfi", "-i", "sine=d=0.5", "-c:a", sound, tone)
+    source = mux(tmp_path / "in.mkv", film, [tone, subtitle(tmp_path, "srt")])
+    _, plan = remake(source, tmp_path / f"out{ending}", RATE)
+    dropped = "subtitle stream 2 (subrip) is dropped: the container cannot hold it"
+    assert list(plan.notices) == ([says] if says else []) + [dropped]
+
+
 def test_attachments_that_do_not_fit_are_named(tmp_path: Path, film: str) -> None:
     (font := tmp_path / "font.ttf").write_bytes(b"not really a font")
     attach = ("-attach", font, "-metadata:s:t", "mimetype=application/x-truetype-font")

@@ -16,9 +16,9 @@ from filmcli.pipeline.request import Request, as_seen, asked_span, check_writing
 from filmcli.pipeline.segments import Segment, segments
 from filmcli.survey.firstpass import FirstPass, first_pass, read_spelled
 from filmcli.timing import Timeline, spell_rate
-from filmcli.video.boxes import Marks, can_mark, read_marks
 from filmcli.video.captions import can_caption
 from filmcli.video.codecs import output_pix_fmt, words_of
+from filmcli.video.marks import Marks, can_mark, read_marks
 from filmcli.video.seen import CAPTIONS, SPHERICAL, STEREO, lost_beside
 from filmcli.video.stereo import says_stereo
 from filmcli.video.stills import is_stills, kind_of

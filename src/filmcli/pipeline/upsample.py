@@ -28,9 +28,9 @@ from filmcli.pipeline.render import Reel, render
 from filmcli.pipeline.request import Request, Settings, check_asked, check_sample, prepare
 from filmcli.pipeline.segments import source_span
 from filmcli.survey.firstpass import Surveying, distinct_frames
-from filmcli.video.boxes import write_marks
 from filmcli.video.captions import captions_of, read_captions
 from filmcli.video.encode import SEGMENT_SUFFIX, SegmentWriter, StreamWriter
+from filmcli.video.marks import write_marks
 from filmcli.video.mux import join, verify
 from filmcli.video.prefetch import prefetch
 from filmcli.video.sequence import film_name, is_pattern, present

@@ -1,8 +1,4 @@
-"""Marks of a spherical film, from one mp4 to another: ffmpeg has no word for them when it copies.
-
-They are boxes that Google's specifications of spherical video describe: version 2 in the entry of
-the coded pictures (`sv3d`, with `st3d` for two eyes), version 1 in the track (`uuid`).
-"""
+"""The boxes of an mp4 or mov: its index, the tracks in it, and what edits these are cut by."""
 
 from __future__ import annotations
 
@@ -11,107 +7,19 @@ import struct
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
-from filmcli.frames import VideoInfo
-from filmcli.video.seen import SPHERICAL, STEREO
-from filmcli.video.tags import MP4
-
-_VERSION_1 = bytes.fromhex("ffcc8263f8554a938814587a02521fdd")
-_HOLDERS = (b"trak", b"mdia", b"minf", b"stbl")
-_ENTRY_HEAD = 86  # bytes of a video's sample entry before its boxes
-_CHUNK_BYTES = 1 << 20
 _MOST_BYTES = 1 << 28  # of a film's index; a day at 60 fps takes half
 
 
-class _Box(NamedTuple):
+class Box(NamedTuple):
+    """A box of so many bytes: where it starts, what is inside, where it ends."""
+
     kind: bytes
     start: int
     inside: int
     end: int
 
 
-class Marks(NamedTuple):
-    """Boxes to stand in the entry of the coded pictures, and in the track."""
-
-    entry: bytes = b""
-    track: bytes = b""
-
-    @property
-    def kinds(self) -> list[str]:
-        """What they say, by the names that `video.seen` has for it."""
-        around = b"sv3d" in self.entry or bool(self.track)
-        return [SPHERICAL] * around + [STEREO] * (b"st3d" in self.entry)
-
-
-def can_mark(info: VideoInfo, output: str) -> bool:
-    """Whether the marks of the film `info` can be put into a file like `output`."""
-    return "mp4" in info.container and output.lower().endswith(MP4)
-
-
-def read_marks(info: VideoInfo) -> Marks:
-    """The marks of the film; empty ones where there are none."""
-    with open(info.path, "rb") as file:
-        movie = _read_movie(file)
-    if movie is None:
-        return Marks()
-    data, whole = movie
-    tracks = [box for box in _boxes(data, whole.inside, whole.end) if box.kind == b"trak"]
-    if info.stream.index >= len(tracks):
-        return Marks()
-    track = tracks[info.stream.index]
-    entry = _entry(data, track)
-    kinds = (b"sv3d", b"st3d")
-    inside = _boxes(data, entry.start + _ENTRY_HEAD, entry.end) if entry else iter(())
-    found = b"".join(data[box.start : box.end] for box in inside if box.kind in kinds)
-    others = (data[box.start : box.end] for box in _boxes(data, track.inside, track.end))
-    return Marks(found, b"".join(box for box in others if box[4:24] == b"uuid" + _VERSION_1))
-
-
-def write_marks(path: str, marks: Marks) -> None:
-    """Put `marks` into the first track of the finished mp4 at `path`, whose index comes first."""
-    more = len(marks.entry) + len(marks.track)
-    with open(path, "r+b") as file:
-        movie = _read_movie(file)
-        if movie is None or not more:
-            return
-        behind = file.tell()
-        data = _marked(*movie, marks)
-        end = file.seek(0, os.SEEK_END)
-        while end > behind:  # from the last byte on, so that none is lost
-            size = min(_CHUNK_BYTES, end - behind)
-            end -= size
-            file.seek(end)
-            chunk = file.read(size)
-            file.seek(end + more)
-            file.write(chunk)
-        file.seek(behind - len(movie[0]))
-        file.write(data)
-
-
-def _marked(data: bytes, whole: _Box, marks: Marks) -> bytes:
-    """The longer index of a film whose pictures and sound stand behind it."""
-    new, more = bytearray(data), len(marks.entry) + len(marks.track)
-    for table, kind in _offset_tables(data, whole):
-        count = struct.unpack_from(">I", data, table)[0]
-        places = struct.Struct(f">{count}{kind}")
-        places.pack_into(new, table + 4, *(at + more for at in places.unpack_from(data, table + 4)))
-    track = next(box for box in _boxes(data, whole.inside, whole.end) if box.kind == b"trak")
-    entry = _entry(data, track)
-    assert entry is not None  # ffmpeg wrote it
-    for box in (*_path(data, track), entry):
-        _grow(new, box, len(marks.entry))
-    _grow(new, track, len(marks.track))
-    _grow(new, whole, more)
-    new[track.end : track.end] = marks.track
-    new[entry.end : entry.end] = marks.entry
-    return bytes(new)
-
-
-def _grow(data: bytearray, box: _Box, more: int) -> None:
-    size = struct.unpack_from(">I", data, box.start)[0]
-    struct.pack_into(">I", data, box.start, size + more)
-
-
-def _read_movie(file: BinaryIO) -> tuple[bytes, _Box] | None:
+def read_movie(file: BinaryIO) -> tuple[bytes, Box] | None:
     """The bytes of the box that is a film's index, and the box; the file stands behind it."""
     while len(head := file.read(16)) >= 8:
         size, kind = struct.unpack_from(">I4s", head)
@@ -122,38 +30,35 @@ def _read_movie(file: BinaryIO) -> tuple[bytes, _Box] | None:
         file.seek(-len(head), os.SEEK_CUR)
         if kind == b"moov":
             data = file.read(size) if size <= _MOST_BYTES else b""
-            return (data, _Box(kind, 0, 8, size)) if len(data) == size else None
+            return (data, Box(kind, 0, 8, size)) if len(data) == size else None
         file.seek(size, os.SEEK_CUR)
     return None
 
 
-def _boxes(data: bytes, start: int, end: int) -> Iterator[_Box]:
+def boxes(data: bytes, start: int, end: int) -> Iterator[Box]:
+    """The boxes that lie one after the other from `start` to `end`."""
     while start + 8 <= end:
         size, kind = struct.unpack_from(">I4s", data, start)
         if size < 8 or start + size > end:
             return
-        yield _Box(kind, start, start + 8, start + size)
+        yield Box(kind, start, start + 8, start + size)
         start += size
 
 
-def _path(data: bytes, track: _Box) -> list[_Box]:
-    """The boxes from a track down to the list of its kinds of samples."""
-    found = [track]
-    for kind in (*_HOLDERS[1:], b"stsd"):
-        inside = _boxes(data, found[-1].inside, found[-1].end)
-        found += [box for box in inside if box.kind == kind][:1]
-    return found
+def tracks(data: bytes, movie: Box) -> list[Box]:
+    """The tracks of a film, in the order in which ffmpeg counts streams."""
+    return [box for box in boxes(data, movie.inside, movie.end) if box.kind == b"trak"]
 
 
-def _entry(data: bytes, track: _Box) -> _Box | None:
-    *_, last = _path(data, track)
-    return next(_boxes(data, last.inside + 8, last.end), None) if last.kind == b"stsd" else None
+def edits(path: str) -> list[int]:
+    """How many edits make up each track of the film at `path`; [] if it has no index to be read."""
+    with open(path, "rb") as file:
+        movie = read_movie(file)
+    return [_edits(movie[0], track) for track in tracks(*movie)] if movie else []
 
 
-def _offset_tables(data: bytes, box: _Box) -> Iterator[tuple[int, str]]:
-    """Where each table of places in the file starts with its count, and the kind of a place."""
-    for inner in _boxes(data, box.inside, box.end):
-        if inner.kind in (b"stco", b"co64"):
-            yield inner.inside + 4, "I" if inner.kind == b"stco" else "Q"
-        elif inner.kind in _HOLDERS:
-            yield from _offset_tables(data, inner)
+def _edits(data: bytes, track: Box) -> int:
+    outer = (box for box in boxes(data, track.inside, track.end) if box.kind == b"edts")
+    lists = (box for edts in outer for box in boxes(data, edts.inside, edts.end))
+    counts = (data[box.inside + 4 : box.inside + 8] for box in lists if box.kind == b"elst")
+    return sum(int.from_bytes(count, "big") for count in counts)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -19,16 +19,10 @@ import ffmpeg
 
 from filmcli.errors import InputError, RenderError, VerifyError
 from filmcli.frames import Span, Turn, VideoInfo
-from filmcli.video.clock import (
-    NOT_TWICE,
-    frame_clock,
-    late_start,
-    packet_clock,
-    packet_numbers,
-    read_clock,
-)
+from filmcli.video.clock import frame_clock, late_start
 from filmcli.video.codecs import Encoding, output_pix_fmt
 from filmcli.video.decode import seek_args
+from filmcli.video.packets import packet_words
 from filmcli.video.pixels import coded_color, color_words
 from filmcli.video.probe import probe, read_ticks
 from filmcli.video.process import Child, FileName, ask, command
@@ -42,18 +36,10 @@ _FINE_TICKS = 10_000
 """Ticks a second that a track has at least, so that starts are exact to 0.1 ms."""
 _PICTURES = {"png": "png", "mjpeg": "jpeg", "bmp": "bmp"}
 _LATE_SECONDS = 5
+_TRIMS = {"audio": "atrim", "video": "trim"}
 # ffmpeg 5 takes an MPEG-TS whose offset is exactly its start for one that should start at its
 # first *mapped* stream, and drops the sound's delay; a microsecond is far below its tick.
 _NUDGE = (Fraction(0), Fraction(1, 10**6))
-# A subtitle on screen at the cut begins there. One that is converted is left out: ffmpeg 5 loses
-# the last packet of a converted stream in setts.
-_CUT_SHORT = (
-    "noise=drop='lte(pts+duration,0)',"
-    "setts=pts='max(PTS,0)':dts='max(DTS,0)':duration='DURATION+min(PTS,0)'"
-)
-# The last packet that is hidden stays: decoders need it for the first that is heard.
-_HIDDEN = "noise=drop='gt(duration,0)*lte(pts+2*duration,0)'"
-_LEFT_OUT = "noise=drop='lt(pts,0)'"
 _MARK = re.compile(r"\s*\[?filmcli ([0-9a-f]+)\]?\s*$")
 
 
@@ -77,6 +63,7 @@ def join(
     what is copied, subtitles and chapters cut to it. RenderError if ffmpeg fails.
     """
     folder = os.path.dirname(os.path.abspath(segments[0][0]))
+    plan = plan.since(cut.start) if cut else plan
     new = ffmpeg.input(
         "pipe:0",
         format="concat",
@@ -119,13 +106,15 @@ def _seconds(value: Fraction) -> str:
     return f"{'-' if micros < 0 else ''}{abs(micros) // 10**6}.{abs(micros) % 10**6:06d}"
 
 
-def _old(info: VideoInfo, cut: Span | None, later: Fraction = Fraction(0)) -> Any:
-    """The source on the new film's clock, `later` by so many seconds."""
+def _old(info: VideoInfo, cut: Span | None, item: Carried | None = None) -> Any:
+    """The source on the new film's clock, moved as its stream `item` must be."""
     zero = info.start_time + (cut.start if cut else 0)
+    later = late_start(info.turns_of(item.stream)) if item else Fraction(0)
+    has_hidden = item is not None and bool(item.hidden.packets)  # by their numbers in the file
     return ffmpeg.input(
         FileName(os.path.abspath(info.path)),
         itsoffset=_seconds(_NUDGE[info.container.startswith("mpeg")] - zero + later),
-        **(seek_args(info, cut.start) if cut else {}),
+        **(seek_args(info, cut.start) if cut and not has_hidden else {}),
         **source_args(),
     )
 
@@ -135,23 +124,15 @@ def _output(
     rate: Fraction, start: Fraction, cut: Span | None,
 ) -> Any:  # fmt: skip
     # Metadata comes from the source even if no stream does: an optional stream that is not there.
-    others = [
-        _old(info, cut, late_start(info.turns_of(item.stream)))[str(item.stream.index)]
-        for item in plan.carried
-    ] or [_old(info, cut)["d:999?"]]
+    others = [_old(info, cut, item)[str(item.stream.index)] for item in plan.carried]
+    others = others or [_old(info, cut)["d:999?"]]
     maps = [new["v:0"], *others]
     # Matroska's muxer draws random numbers for the names of tracks unless it is told not to.
     words: dict[str, Any] = {"c": "copy", "map_metadata": 1, "fflags": "+bitexact"}
     words["map_chapters"] = 1 if plan.stretch == 1 else -1
     for at, item in enumerate(plan.carried, start=1):
-        turns = info.turns_of(item.stream)
-        words |= _coder_words(at, item, plan.stretch, start, cut, turns)
-        if turns and item.coder == "copy":
-            words[f"bsf:{at}"] = ",".join(_unbroken(info, item, turns, cut))
-        elif cut and not item.stream.is_attached_picture:
-            words |= _cut_words(at, item)
-        elif "mp4" in info.container and not output.lower().endswith(MP4):
-            words |= _hidden_words(at, item)
+        words |= _coder_words(at, item, plan.stretch, start, cut, info.turns_of(item.stream))
+        words |= packet_words(at, info, item, cut)
     # Segments keep no colour tags but those in the coded pictures, where FFV1 has none.
     color = coded_color(info, output_pix_fmt(info, encoding)[0])
     words |= {f"{key}:v:0": value for key, value in color_words(color).items()}
@@ -208,9 +189,9 @@ def _coder_words(
         words[f"c:{at}"] = item.coder
         if item.stream.kind == "audio" and turns:
             steps.append(f"asetpts='{frame_clock(turns)}'")
-        if item.stream.kind == "audio" and cut:
+        if item.stream.kind in _TRIMS and cut:
             until = "" if cut.end is None else f":{_seconds(cut.end - cut.start)}"
-            steps.append(f"atrim=0{until}")
+            steps.append(f"{_TRIMS[item.stream.kind]}=0{until}")
     if item.stream.kind == "audio" and stretch != 1:
         # Where the film is cut, its zero is what stays in place; else its first picture is.
         begin = max(item.start - cut.start, Fraction(0)) if cut else item.start - start
@@ -220,34 +201,9 @@ def _coder_words(
         words[f"filter:{at}"] = ",".join(steps)
     if item.coder in ("aac", "libmp3lame", "libopus"):
         words[f"b:{at}"] = "256k"
+    if item.coder != "copy" and item.stream.kind == "video":
+        words |= {f"crf:{at}": "18", f"b:{at}": "0", f"fps_mode:{at}": "passthrough"}
     return words
-
-
-def _unbroken(
-    info: VideoInfo, item: Carried, turns: Sequence[Turn], cut: Span | None
-) -> Iterator[str]:
-    """Bit-stream filters that put a copied stream on one clock, and cut it there."""
-    yield packet_clock(turns)
-    if cut:
-        start = info.start_time
-        end = None if cut.end is None else start + cut.end
-        first, last = packet_numbers(read_clock(info.path), turns, start + cut.start, end)
-        yield f"noise=drop='lt(n,{first})+gte(n,{last})'"
-    if item.stream.kind == "audio":
-        yield NOT_TWICE
-
-
-def _cut_words(at: int, item: Carried) -> dict[str, str]:
-    """Words that leave out what lies before the new film's zero."""
-    if item.stream.kind == "subtitle":
-        return {f"bsf:{at}": _CUT_SHORT if item.coder == "copy" else _LEFT_OUT}
-    return {f"copypriorss:{at}": "0"}
-
-
-def _hidden_words(at: int, item: Carried) -> dict[str, str]:
-    """Words that leave out what an edit list hides, for containers that have none."""
-    is_copied_sound = item.stream.kind == "audio" and item.coder == "copy"
-    return {f"bsf:{at}": _HIDDEN} if is_copied_sound else {}
 
 
 def _stretched(stretch: Fraction, start: Fraction) -> list[str]:

@@ -15,8 +15,9 @@ from fractions import Fraction
 
 import ffmpeg
 
-from filmcli.errors import UsageError
+from filmcli.errors import InputError, UsageError
 from filmcli.frames import StreamInfo, VideoInfo
+from filmcli.video.hidden import NOTHING_HIDDEN, Hidden, find_hidden
 from filmcli.video.process import FileName, ask, command
 from filmcli.video.source import read_report, source_args
 from filmcli.video.tags import MAX_TIME_CODE_RATE, MP4, TRANSPORT, lost_tags
@@ -26,6 +27,10 @@ CONTAINERS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".ts", ".m2ts", ".nut")
 
 EXPERIMENTAL = ("-strict", "experimental")
 """Lets a copy into mp4 pass that ffmpeg calls new (TrueHD, FLAC); nothing is coded that way."""
+
+# Containers in which ffmpeg writes what it does not know again, and their readers.
+_CREDULOUS = {**dict.fromkeys(TRANSPORT, "mpegts"), ".nut": "nut"}
+_PICTURE = "color=s=16x16:r=25:d=0.04"
 
 _LOSSLESS = ("pcm_", "flac", "alac", "truehd", "mlp", "wavpack", "tta", "ape", "tak")
 _DATA = {  # what data is, by the container's word for it or by ffmpeg's
@@ -37,6 +42,7 @@ _DATA = {  # what data is, by the container's word for it or by ffmpeg's
     "timed_id3": "ID3 tags",
     "scte_35": "splice points, SCTE 35",
 }
+_VIDEO_CODERS = ("libx264", "libvpx-vp9")
 _TEXT_CODERS = ("mov_text", "srt", "webvtt")
 _PICTURE_SUBTITLES = ("dvd_subtitle", "hdmv_pgs_subtitle", "dvb_subtitle", "xsub", "dvb_teletext")
 
@@ -45,12 +51,13 @@ _PICTURE_SUBTITLES = ("dvd_subtitle", "hdmv_pgs_subtitle", "dvb_subtitle", "xsub
 class Carried:
     """One stream of the source and the ffmpeg coder that carries it ("copy": bit for bit).
 
-    `start` is when it begins, in seconds from the container's start.
+    `start` is when it begins, in seconds from the container's start; what is `hidden` stays away.
     """
 
     stream: StreamInfo
     coder: str
     start: Fraction = Fraction(0)
+    hidden: Hidden = NOTHING_HIDDEN
 
 
 @dataclass(frozen=True)
@@ -66,6 +73,11 @@ class StreamPlan:
     stretch: Fraction = Fraction(1)
     expected: Counter[str] = field(default_factory=Counter)
     time_code: str | None = None
+
+    def since(self, start: Fraction) -> StreamPlan:
+        """The plan for what lies from `start` on, which is the new film's zero."""
+        later = (replace(item, hidden=item.hidden.since(start)) for item in self.carried)
+        return replace(self, carried=tuple(later))
 
 
 def plan_streams(
@@ -93,22 +105,24 @@ def plan_streams(
         if s.index != info.stream.index and not (s.kind == "data" and s.tag in anew)
     ]
     carried, notices = [], []
+    hidden = {s.index: find_hidden(info, s, output) for s in others}
     copies = [Carried(s, "copy") for s in others if s.kind != "data"]
     trusting = stretch == 1 and _takes(info, extension, copies)
     for stream in others:
         if stream.kind == "audio" and not audio:
             continue
-        if trusting and stream.kind != "data":
-            carried.append(Carried(stream, "copy"))
+        away = hidden[stream.index]
+        if trusting and stream.kind != "data" and not away.is_needed:
+            carried.append(Carried(stream, "copy", hidden=away))
             continue
-        choice = _carry(info, extension, stream, stretch)
+        choice = _carry(info, extension, stream, stretch, away)
         if choice is None:
             notices.append(
                 f"{_name(stream)} is dropped: {_why_dropped(stream, extension, stretch)}"
             )
         else:
             start = _start(info, stream) if stretch != 1 else Fraction(0)
-            carried.append(replace(choice, start=start))
+            carried.append(replace(choice, start=start, hidden=away))
             if choice.coder != "copy":
                 notices.append(f"{_name(stream)} is converted to {choice.coder}")
     if stretch != 1 and info.chapters:
@@ -135,19 +149,21 @@ def check_container(extension: str) -> None:
 
 
 def _carry(
-    info: VideoInfo, extension: str, stream: StreamInfo, stretch: Fraction
+    info: VideoInfo, extension: str, stream: StreamInfo, stretch: Fraction, hidden: Hidden
 ) -> Carried | None:
     if stretch != 1 and stream.kind in ("subtitle", "video", "data"):
         return None
     if stream.kind == "data" and (stream.tag != "gpmd" or extension.lower() not in MP4):
         return None
-    tries = (Carried(stream, coder) for coder in _coders(stream, stretch))
+    tries = (Carried(stream, coder) for coder in _coders(stream, stretch, hidden))
     return next((item for item in tries if _takes(info, extension, [item])), None)
 
 
-def _coders(stream: StreamInfo, stretch: Fraction) -> Iterator[str]:
-    if stretch == 1 or stream.kind != "audio":
+def _coders(stream: StreamInfo, stretch: Fraction, hidden: Hidden) -> Iterator[str]:
+    if (stretch == 1 or stream.kind != "audio") and not hidden.is_needed:
         yield "copy"
+    if hidden.is_needed:
+        yield from _VIDEO_CODERS
     if stream.kind == "audio":
         if stream.codec.startswith(_LOSSLESS):
             yield from ("flac", "alac")
@@ -161,12 +177,29 @@ def _takes(info: VideoInfo, extension: str, items: list[Carried]) -> bool:
     if not items:
         return True
     film = ffmpeg.input(FileName(info.path), t=0, **source_args())
-    coders = {f"c:{at}": item.coder for at, item in enumerate(items)}
     maps = [film[str(item.stream.index)] for item in items]
+    coders = [item.coder for item in items]
+    reader = _CREDULOUS.get(extension.lower())
+    if reader:
+        maps.insert(0, ffmpeg.input(_PICTURE, f="lavfi"))
+        coders.insert(0, "mpeg2video")
     with tempfile.TemporaryDirectory(prefix="filmcli-") as folder:
-        out = ffmpeg.output(*maps, FileName(f"{folder}/film{extension}"), **coders)
+        path = f"{folder}/film{extension}"
+        words = {f"c:{at}": coder for at, coder in enumerate(coders)}
+        out = ffmpeg.output(*maps, FileName(path), **words)
         bold = EXPERIMENTAL if all(item.coder == "copy" for item in items) else ()
-        return ask(command(out, *bold)).code == 0
+        if ask(command(out, *bold)).code != 0:
+            return False
+        return not reader or _kinds(path, reader)[1:] == [item.stream.kind for item in items]
+
+
+def _kinds(path: str, reader: str) -> list[str]:
+    """The kinds of streams that ffmpeg knows again in a file that has hardly more than a header."""
+    try:
+        found = read_report(path, "-f", reader, "-show_streams")["streams"]
+    except InputError:
+        return []
+    return [raw["codec_type"] for raw in found if raw.get("codec_name", "unknown") != "unknown"]
 
 
 def _start(info: VideoInfo, stream: StreamInfo) -> Fraction:
