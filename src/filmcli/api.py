@@ -34,6 +34,7 @@ class Options(TypedDict, total=False):
     slow: Number
     start: Number
     end: Number
+    preview: int
     in_fps: Number
     video: int
     weights: str

@@ -233,6 +233,10 @@ def plan_lines(plan: Plan) -> Iterator[str]:
         f"{info.color.matrix or 'untagged'}   {source} -> {spell_rate(timeline.rate)} fps   "
         f"{clock(float(length))}   {frames} -> {timeline.count} frames"
     )
+    settings = plan.request.settings
+    if settings.preview and settings.start is not None and settings.end is not None:
+        part = f"{clock(float(settings.start))} to {clock(float(settings.end))}"
+        yield f"   preview: {part} of the film, where most moves"
     each = f", {plan.steps} steps of adaptation each" if plan.steps else ""
     yield (
         f"   {scenes} scene{'s' if scenes > 1 else ''}{each}: {plan.kinds['keep']} frames kept, "

@@ -67,7 +67,13 @@ _RIVALS = "repeat,blend,dis,minterpolate"
     is_flag=True,
     help="Score by ST-LPIPS too, which no network here was trained on; slow.",
 )
-@click.option("--rivals", default=_RIVALS, show_default=True, metavar="NAME,...|none")
+@click.option(
+    "--rivals",
+    default=_RIVALS,
+    show_default=True,
+    metavar="NAME,...|none",
+    help="Other ways to make frames, scored beside.",
+)
 @options.cuts
 @options.device
 @options.precision

@@ -17,7 +17,9 @@ FILM_EXTENSIONS = (
     *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".m2v", ".ts", ".m2ts"),
     *(".mts", ".vob", ".wmv", ".flv", ".3gp", ".ogv", ".mxf", ".y4m", ".gif", ".dv"),
 )
-_OURS = re.compile(r"\.(\d+(\.\d+)?fps|\d+(\.\d+)?x|slow\d+(\.\d+)?x|compare)\.[^.]+$")
+_OURS = re.compile(
+    r"\.(\d+(\.\d+)?fps|\d+(\.\d+)?x|slow\d+(\.\d+)?x)(\.preview)?\.[^.]+$|\.compare\.[^.]+$"
+)
 
 
 def films(inputs: Sequence[str], output: str | None) -> Iterator[tuple[str, str | None]]:

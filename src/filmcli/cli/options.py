@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import click
@@ -10,22 +10,45 @@ import click
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
+class ByTopic(click.Command):
+    """A command whose help lists its options under headings.
+
+    `topics` holds the names of the options under each; what it does not name follows the last.
+    """
+
+    def __init__(self, *args: Any, topics: Mapping[str, Sequence[str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._topics = topics
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write each topic as a section of its own."""
+        options = [option for option in self.get_params(ctx) if isinstance(option, click.Option)]
+        records = {option.name: option.get_help_record(ctx) for option in options}
+        told = {name for names in self._topics.values() for name in names}
+        rest = [str(name) for name in records if name not in told]
+        for title, names in self._topics.items():
+            is_last = title == list(self._topics)[-1]
+            found = [records[name] for name in (*names, *rest * is_last)]
+            with formatter.section(title):
+                formatter.write_dl([record for record in found if record])
+
+
 def steps(default: int) -> Decorator:
     """`--steps`, which is `default` unless the user says otherwise."""
     return click.option(
         "--steps", type=click.IntRange(0, 1000), default=default, show_default=True, metavar="N",
-        help="Steps of adaptation to each scene.",
+        help="Adapt the network to each scene in N steps.",
     )  # fmt: skip
 
 
 weights = click.option(
-    "-w", "--weights", metavar="NAME|PATH", help="Other weights than the shipped ones."
+    "-w", "--weights", metavar="NAME|PATH", help="Other weights than those that come with filmcli."
 )
 cuts = click.option(
     "--cuts",
     default="auto",
     metavar="auto|off|NUMBER|FILE",
-    help="Where scenes change. A number in 0..1: lower finds more.",
+    help="Where scenes change. A number from 0 to 1: lower finds more.  [default: auto]",
 )
 dedupe = click.option(
     "--dedupe", is_flag=True, help="Count repeated pictures as one: drawings on twos and threes."
@@ -35,15 +58,16 @@ deinterlace = click.option(
     type=click.Choice(["auto", "off"]),
     default="auto",
     show_default=True,
+    help="Interlaced video gets whole pictures first.",
     callback=lambda _context, _option, said: said == "auto",
 )
 in_fps = click.option(
     "--in-fps", metavar="RATE",
-    help="Pictures a second of pictures in files of their own [default: 24] and of raw streams.",
+    help="How many pictures of a folder [default: 24], or of a raw stream, are shown a second.",
 )  # fmt: skip
 video = click.option(
     "--video", type=click.IntRange(0), metavar="N",
-    help="Of several films in a file this one: its stream, or its programme (MPEG-TS).",
+    help="Which of several films in a file: number of the stream, or programme (MPEG-TS).",
 )  # fmt: skip
 device = click.option(
     "-d", "--device", default="auto", show_default=True, help="auto, cuda, cuda:1, mps, cpu."
@@ -53,7 +77,15 @@ precision = click.option(
     type=click.Choice(["auto", "float32", "float16", "bfloat16"]),
     default="auto",
     show_default=True,
+    help="Numbers that the network counts in.",
 )
 as_json = click.option(
     "--json", "as_json", is_flag=True, help="One JSON object a line on standard output."
+)
+progress = click.option(
+    "--progress",
+    type=click.Choice(["auto", "bar", "lines", "off"]),
+    default="auto",
+    show_default=True,
+    help="A bar that moves, or lines now and then.",
 )

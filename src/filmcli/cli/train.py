@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from filmcli.cli import options
 from filmcli.cli.console import (
     JsonTeller,
     clock,
@@ -46,22 +47,32 @@ if TYPE_CHECKING:
 @click.option("--vgg", type=click.Path(), help="Weights of VGG-19, for the presets that need it.")
 @click.option("--validate", type=click.Path(), help="Films to score on, by rebuilt middle frames.")
 @click.option(
-    "--validate-every", type=click.IntRange(1), default=1000, show_default=True, metavar="STEPS"
+    "--validate-every",
+    type=click.IntRange(1),
+    default=1000,
+    show_default=True,
+    metavar="STEPS",
+    help="Steps from one score to the next.",
 )
 @click.option(
-    "--save-every", type=click.IntRange(1), default=500, show_default=True, metavar="STEPS"
+    "--save-every",
+    type=click.IntRange(1),
+    default=500,
+    show_default=True,
+    metavar="STEPS",
+    help="Steps from one checkpoint to the next.",
 )
 @click.option(
-    "--report-every", type=click.IntRange(1), default=100, show_default=True, metavar="STEPS"
+    "--report-every",
+    type=click.IntRange(1),
+    default=100,
+    show_default=True,
+    metavar="STEPS",
+    help="Steps from one line of losses to the next.",
 )
 @click.option("-d", "--device", default="auto", show_default=True, help="auto, cuda, mps, cpu.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line on standard output.")
-@click.option(
-    "--progress",
-    type=click.Choice(["auto", "bar", "lines", "off"]),
-    default="auto",
-    show_default=True,
-)
+@options.progress
 def train(data: tuple[str, ...], as_json: bool, progress: str, **options: Any) -> int:
     """Train a network, from nothing or from other weights.
 

@@ -16,52 +16,80 @@ from filmcli.cli.inputs import films, refuse_collisions
 from filmcli.errors import FilmcliError, UsageError
 from filmcli.timing import parse_clock
 
+TOPICS = {
+    "What to make": ("fps", "slow", "start", "end", "preview", "output", "overwrite"),
+    "How frames are made": ("weights", "steps", "cuts", "dedupe", "deinterlace"),
+    "How the film is written": ("codec", "crf", "preset", "pix_fmt", "ffmpeg_args", "audio"),
+    "How the input is read": ("in_fps", "video", "hwaccel"),
+    "This machine": ("device", "precision", "tile", "work_dir"),
+    "This run": ("dry_run", "fresh", "progress", "as_json", "quiet"),
+}
 
-@click.command()
+
+@click.command(cls=options.ByTopic, topics=TOPICS)
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...", type=click.Path())
-@click.option("-r", "--fps", metavar="RATE", help="60, 59.94, 24000/1001, 2x, 2.5x.  [default: 2x]")
-@click.option("--slow", metavar="N", help="Stretch time (and sound) N times instead.")
-@click.option("--start", metavar="TIME", help="Begin here: seconds or [h:]m:s.")
-@click.option("--end", metavar="TIME", help="End before this.")
-@options.in_fps
-@options.video
+@click.option(
+    "-r", "--fps", metavar="RATE", help="60, 59.94, 24000/1001, or 2x, 2.5x.  [default: 2x]"
+)
+@click.option("--slow", metavar="N", help="Slow motion: stretch time, and sound, N times.")
+@click.option(
+    "-ss", "--start", metavar="TIME", help="Begin there: seconds, or [h:]m:s as 1:30 or 0:01:30.5."
+)
+@click.option("-to", "--end", metavar="TIME", help="End before that time.")
+@click.option(
+    "--preview",
+    type=click.IntRange(1, 3600),
+    metavar="SECONDS",
+    help="Make only so much, where most moves: in.60fps.preview.mp4.",
+)
 @click.option(
     "-o", "--output", type=click.Path(), help="A file, a folder/, or - for standard output."
 )
+@click.option("-y", "--overwrite", is_flag=True, help="Replace an existing output.")
 @options.weights
+@options.steps(default=0)
 @options.cuts
 @options.dedupe
-@options.steps(default=0)
-@click.option("-c", "--codec", help="x264, x265, av1, prores, ffv1, nvenc, any ffmpeg encoder.")
-@click.option("--crf", type=float, help="Quality of the encoder, lower is better.  [default: 18]")
-@click.option("--preset", help="Speed of the encoder.  [default: medium]")
+@options.deinterlace
+@click.option(
+    "-c", "--codec", help="x264, x265, av1, prores, ffv1, nvenc, or any encoder of ffmpeg."
+)
+@click.option("--crf", type=float, help="Quality, lower is better.  [default: 18, av1 22]")
+@click.option("--preset", help="Speed of the encoder.  [default: medium, av1 6]")
 @click.option("--pix-fmt", help="Pixel format.  [default: as the source]")
 @click.option("--ffmpeg-args", default="", metavar="ARGS", help="More words for the encoder.")
+@click.option(
+    "--audio",
+    type=click.Choice(["copy", "none"]),
+    default="copy",
+    show_default=True,
+    help="Sound: all tracks as they are, or none.",
+)
+@options.in_fps
+@options.video
 @click.option(
     "--hwaccel",
     type=click.Choice(["off", "auto", "cuda", "vaapi", "videotoolbox"]),
     default="off",
     show_default=True,
-    help="Engine that decodes, if its pictures are the same.",
+    help="Decode by this engine, if its pictures are the same.",
 )
-@click.option("--audio", type=click.Choice(["copy", "none"]), default="copy", show_default=True)
-@options.deinterlace
 @options.device
 @options.precision
 @click.option(
-    "--tile", default="auto", show_default=True, metavar="N|off", help="Longest side of a tile."
-)
-@click.option("-y", "--overwrite", is_flag=True, help="Replace an existing output.")
-@click.option("--fresh", is_flag=True, help="Start over instead of continuing an earlier run.")
-@click.option("--work-dir", type=click.Path(), help="Where unfinished work is kept.")
-@click.option("--dry-run", is_flag=True, help="Say what would be done, write nothing.")
-@options.as_json
-@click.option(
-    "--progress",
-    type=click.Choice(["auto", "bar", "lines", "off"]),
+    "--tile",
     default="auto",
     show_default=True,
+    metavar="N|off",
+    help="Work in tiles of so many pixels where memory is short.",
 )
+@click.option(
+    "--work-dir", type=click.Path(), help="Keep unfinished work there, not beside the output."
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be done, write nothing.")
+@click.option("--fresh", is_flag=True, help="Start over instead of going on with an earlier run.")
+@options.progress
+@options.as_json
 @click.option("-q", "--quiet", is_flag=True, help="Warnings and errors only.")
 def upsample(
     inputs: tuple[str, ...], as_json: bool, progress: str, quiet: bool, **asked: Any
@@ -70,8 +98,10 @@ def upsample(
 
     \b
     filmcli upsample in.mp4 --fps 60                   -> in.60fps.mp4
-    filmcli upsample in.mp4                            -> in.2x.mp4
-    filmcli upsample in.mp4 --slow 4                   -> in.slow4x.mp4
+    filmcli upsample in.mp4 --fps 60 --preview 10      -> in.60fps.preview.mp4, ten seconds to try
+    filmcli upsample in.mp4                            -> in.2x.mp4, twice the frames
+    filmcli upsample in.mp4 --slow 4                   -> in.slow4x.mp4, slow motion
+    filmcli upsample in.mp4 --fps 60 -ss 1:30 -to 2:00 -> only that part
     filmcli upsample season1/ --fps 60 -o season1-60/  -> every film in it
     filmcli upsample frames/ --in-fps 24 --fps 60      -> frames.60fps.mkv
     ... -f yuv4mpegpipe - | filmcli upsample - -o new.mkv

@@ -49,14 +49,16 @@ class Settings(FilmSettings):
     `fps` is a rate or a multiple ("60", "59.94", "2x"); None means 2x, or the source's own rate
     when `slow` stretches time. `codec` None chooses by the source, and so do `crf`, `preset` and
     `pix_fmt` by the codec. Of the film, only what is shown from `start` to before `end` (seconds on
-    its own clock) is made. Pictures without times are shown at the rate `in_fps`: those in files of
-    their own, 24 a second unless it says otherwise, and those of raw streams.
+    its own clock) is made, and of that only the liveliest `preview` seconds. Pictures without times
+    are shown at the rate `in_fps`: those in files of their own, 24 a second unless it says
+    otherwise, and those of raw streams.
     """
 
     fps: str | None = None
     slow: Fraction | None = None
     start: Fraction | None = None
     end: Fraction | None = None
+    preview: int | None = None
     in_fps: str | None = None
     output: str | None = None
     codec: str | None = None
@@ -158,6 +160,13 @@ def as_seen(request: Request, found: FirstPass) -> Request:
         return request
     interpolator = _interpolator(info, request.weights, request.settings)
     return replace(request, info=info, interpolator=interpolator)
+
+
+def narrowed(request: Request, span: Span) -> Request:
+    """The same request for a part of what it asked for; the name of its work stays."""
+    settings = replace(request.settings, start=span.start, end=span.end)
+    info = replace(request.info, span=_span_read(settings))
+    return replace(request, settings=settings, info=info)
 
 
 def check_writing(
@@ -292,7 +301,7 @@ def _settings_of_key(
     settings: Settings, info: VideoInfo, encoding: Encoding, weights: Weights
 ) -> dict[str, str]:
     """Everything that changes the pictures or the sound, and nothing that does not."""
-    asked = ("fps", "slow", "start", "end", "dedupe", "deinterlace", "audio", "video")
+    asked = ("fps", "slow", "start", "end", "preview", "dedupe", "deinterlace", "audio", "video")
     adaptation = recipe_of(weights, settings.steps).spelled() if settings.steps else ""
     return {
         "version": __version__,
@@ -307,12 +316,12 @@ def _settings_of_key(
 
 
 def _label(rate: Rate, settings: Settings) -> str:
-    """Say in the output's name what was asked: 60fps, 59.94fps, 2x, slow4x."""
+    """Say in the output's name what was asked: 60fps, 59.94fps, 2x, slow4x, 60fps.preview."""
     speed = f"slow{spell_rate(settings.slow)}x" if settings.slow else ""
-    if settings.slow and not settings.fps:
-        return speed
     asked = f"{spell_rate(rate.value)}x" if rate.relative else f"{spell_rate(rate.value)}fps"
-    return ".".join(part for part in (speed, asked) if part)
+    if settings.slow and not settings.fps:
+        asked = ""
+    return ".".join(part for part in (speed, asked, "preview" * bool(settings.preview)) if part)
 
 
 def _interpolator(info: VideoInfo, weights: Weights, settings: Settings) -> Interpolator:

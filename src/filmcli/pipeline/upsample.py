@@ -24,6 +24,7 @@ from filmcli.adaptation.store import adapted_path, find, key_facts
 from filmcli.frames import Frame, Planes
 from filmcli.pipeline.job import Job, clear_up, fingerprint, open_job
 from filmcli.pipeline.plan import Plan, make_plan
+from filmcli.pipeline.preview import previewed
 from filmcli.pipeline.render import Reel, render
 from filmcli.pipeline.request import Request, Settings, check_asked, check_sample, prepare
 from filmcli.pipeline.segments import source_span
@@ -101,7 +102,11 @@ def _upsample(path: str, film: str, settings: Settings, report: Report) -> Resul
     if request.finished:
         clear_up(request.output, request.key, SEGMENT_SUFFIX, settings.work_dir)
         return Result(path, request.output, skipped=True)
-    plan = make_plan(request, lambda done: report(Surveying(path, done)))
+
+    def reading(done: int) -> None:
+        report(Surveying(path, done))
+
+    plan = make_plan(previewed(request, reading), reading)
     request = plan.request
     report(plan)
     if not settings.dry_run:
