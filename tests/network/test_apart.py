@@ -17,7 +17,7 @@ import torch
 from filmcli.adaptation.scene import Recipe, adapt_scene
 from filmcli.errors import MachineError
 from filmcli.frames import Color, Layout, Neighbour, Planes
-from filmcli.network import interpolator
+from filmcli.network import interpolator, painter
 from filmcli.network.interpolator import Interpolator
 from filmcli.network.networks import CONFIGS, build
 from filmcli.network.weights import Weights, load
@@ -37,8 +37,10 @@ PHASES = [Fraction(2, 5), Fraction(4, 5)]
 
 @pytest.fixture(autouse=True)
 def _found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the doorway find the device by its name."""
+    """Let the doorway find the device by its name, and it is not full with one picture."""
     monkeypatch.setattr(interpolator, "choose_device", torch.device)
+    at_once = {"cpu": 1, "apart": 4}
+    monkeypatch.setattr(painter, "pictures_at_once", lambda device, *_: at_once[device.type])
 
 
 def intervals(
@@ -100,6 +102,7 @@ def test_without_room_for_whole_pictures_tiles_take_over(
         )
         return made, Apart.largest
 
+    monkeypatch.setattr(painter, "pictures_at_once", lambda *_: 1)
     (_, large), (tiled, small) = first(tile=None), first(tile=192)
     assert small < large
     monkeypatch.setattr(Apart, "room", small)
@@ -109,6 +112,26 @@ def test_without_room_for_whole_pictures_tiles_take_over(
     assert all(levels_apart(a, b) == 0 for a, b in zip(made, tiled, strict=True))
     with pytest.raises(MachineError, match="does not suffice"):
         first(tile=None)
+
+
+def test_without_room_for_several_pictures_whole_ones_are_made_one_by_one(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def pictures(at_once: int) -> tuple[list[Planes], int]:
+        monkeypatch.setattr(painter, "pictures_at_once", lambda *_: at_once)
+        Apart.largest = 0
+        made = list(intervals(load("film-m"), YUV420, (128, 96), "apart", precision="float32"))
+        return [planes for of_interval in made for planes in of_interval], Apart.largest
+
+    (together, large), (one_by_one, small) = pictures(2), pictures(1)
+    assert small < large
+    monkeypatch.setattr(Apart, "room", small)
+    with caplog.at_level(logging.WARNING):
+        short, _ = pictures(2)
+    assert not caplog.records
+    for made, single, pair in zip(short, one_by_one, together, strict=True):
+        assert levels_apart(made, single) == 0
+        assert levels_apart(pair, single) <= 1
 
 
 def test_published_film_and_its_recursion() -> None:

@@ -15,7 +15,7 @@ from filmcli.network.features import FeatureExtractor, FramePyramids
 from filmcli.network.flow import FlowEstimator, FlowPyramids
 from filmcli.network.fusion import Fusion
 from filmcli.network.pyramids import image_pyramid
-from filmcli.network.synthesis import Beside, Synthesis
+from filmcli.network.synthesis import Beside, Synthesis, for_all
 
 
 @dataclass(frozen=True)
@@ -106,8 +106,8 @@ class Film(nn.Module):
         return self.fuse(*ready)  # type: ignore[no-any-return]
 
     def synthesize(self, interval: FilmInterval, phase: Tensor) -> Synthesis:
-        """Return the frame at `phase` `(B,)` of an interval, and how it was made."""
-        return self.fused(self.ready(interval, phase))
+        """Return the frame at `phase` `(B,)` of B intervals, or of one; and how it was made."""
+        return self.fused(self.ready(for_all(interval, phase), phase))
 
     def forward(self, left: Tensor, right: Tensor, phase: Tensor) -> Tensor:
         """Return the frame at `phase` `(B,)` between `left` and `right` `(B, 3, H, W)`."""

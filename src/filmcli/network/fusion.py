@@ -57,7 +57,8 @@ class Fusion(nn.Module):
                 ]
             )
             motions.append((to_left, to_right))
-        frame = self._decode(aligned, like=left.features[0])
+        # Of one picture: several that share their memory (`for_all`) tell no format.
+        frame = self._decode(aligned, like=left.features[0][:1])
         return Synthesis(frame, motions[0], torch.cat((1 - time, time), 1), time)
 
     def _decode(self, aligned: list[list[Tensor]], like: Tensor) -> Tensor:

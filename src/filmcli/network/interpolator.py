@@ -144,7 +144,7 @@ class Interpolator:
             else:
                 break
             # Here, not in the handler: the error's traceback holds the tensors.
-            self._halve_tile()
+            self._make_room()
 
         def again() -> list[Planes]:
             return self.between(left, right, phases, params, before=before, after=after)
@@ -254,8 +254,19 @@ class Interpolator:
         if self._auto_tile and len(self._windows) > 1:
             _logger.warning("not enough memory for whole pictures; working in %d px tiles", tile)
 
+    def _make_room(self) -> None:
+        """Do with less memory: first without what only makes it faster, then by smaller tiles.
+
+        Raises MachineError if tiles cannot be smaller.
+        """
+        self._held = []
+        needs_less = self._painter.release()
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+        if not needs_less:
+            self._halve_tile()
+
     def _halve_tile(self) -> None:
-        """Make room after running out of memory; MachineError if tiles cannot be smaller."""
         largest = max(max(w.bottom - w.top, w.right - w.left) for w in self._windows)
         if not self._auto_tile or largest <= SMALLEST_TILE_PX:
             raise MachineError(
@@ -263,8 +274,4 @@ class Interpolator:
                 f"The network was asked to see {largest} px at once.",
                 "Give a smaller --tile, smaller weights, or --device cpu.",
             )
-        self._held = []
-        self._painter.release()
-        if self._device.type == "cuda":
-            torch.cuda.empty_cache()
         self._set_tile(max(SMALLEST_TILE_PX, -(-largest // 128) * 64))

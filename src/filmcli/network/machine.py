@@ -23,6 +23,12 @@ PRECISIONS = {
 # flows, masks and pictures stay as large.
 _BYTES_A_PIXEL = {"film": 9000, "film-m": 1400}
 
+_PIXELS_A_UNIT = 1 << 14
+"""Pixels that keep one multiprocessor of a GPU at work.
+
+An H200 has 132 of them: that is 1920x1080, which took it 2.3 times as long as 640x360, a ninth.
+"""
+
 
 def choose_device(name: str) -> torch.device:
     """Return the device of this name; "auto" prefers cuda, then mps, then the CPU.
@@ -118,6 +124,23 @@ def keep_freed_memory() -> None:
         trim_threshold, mmap_threshold = -1, -3
         mallopt(mmap_threshold, 1 << 30)
         mallopt(trim_threshold, (1 << 31) - 1)
+
+
+def pictures_at_once(device: torch.device, height: int, width: int) -> int:
+    """Return how many pictures of a size it takes to fill `device`; at least 1.
+
+    A CPU makes them one by one: two or four at once took 4 to 7 % less time at 640x360, 20 to 25 %
+    at 320x180 (film-m in bfloat16, one core), but in float32 are others in the last bits, so that a
+    picture would depend on which were asked for with it.
+    """
+    return max(1, multiprocessors(device) * _PIXELS_A_UNIT // (height * width))
+
+
+def multiprocessors(device: torch.device) -> int:
+    """Return how many multiprocessors a CUDA device has; 0 of any other."""
+    if device.type != "cuda":
+        return 0
+    return torch.cuda.get_device_properties(device).multi_processor_count
 
 
 def tile_that_fits(config: str, dtype: torch.dtype, height: int, width: int) -> int | None:

@@ -21,7 +21,7 @@ from filmcli.network.features import FramePyramids
 from filmcli.network.layers import conv
 from filmcli.network.matching import Matched, Matcher, Times, cubic_shares
 from filmcli.network.pyramids import image_pyramid
-from filmcli.network.synthesis import Beside, Synthesis
+from filmcli.network.synthesis import Beside, Synthesis, for_all
 
 FINEST = 2
 """The finest level that is matched: a quarter of the size."""
@@ -182,8 +182,8 @@ class Moment(nn.Module):
         return self.fuse(*ready)  # type: ignore[no-any-return]
 
     def synthesize(self, interval: MomentInterval, phase: Tensor) -> Synthesis:
-        """Return the frame at `phase` `(B,)` of an interval, and how it was made."""
-        return self.fused(self.ready(interval, phase))
+        """Return the frame at `phase` `(B,)` of B intervals, or of one; and how it was made."""
+        return self.fused(self.ready(for_all(interval, phase), phase))
 
     def forward(self, left: Tensor, right: Tensor, phase: Tensor) -> Tensor:
         """Return the frame at `phase` `(B,)` between `left` and `right` `(B, 3, H, W)`."""

@@ -1,7 +1,8 @@
 """Pictures between pictures, in RGB on the device: what intervals have in common is done once.
 
 The features of a picture serve all intervals it has a part in or stands beside, and what a network
-works out for an interval serves all phases in it.
+works out for an interval serves all phases in it. Where one picture does not fill the device, those
+of several phases are made at once.
 
 Alpha goes where the network takes the colour from, and is mixed as that: the two cannot come apart,
 what is opaque on both sides stays so to the last bit, and the network does not run twice.
@@ -9,7 +10,7 @@ what is opaque on both sides stays so to the last bit, and the network does not 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -19,10 +20,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from filmcli.network.features import FramePyramids
+from filmcli.network.machine import pictures_at_once
 from filmcli.network.networks import CONFIGS, Config, Stages, build
 from filmcli.network.recording import Replayer, on_cuda
-from filmcli.network.recursion import midpoint_tree
-from filmcli.network.synthesis import Beside
+from filmcli.network.recursion import Step, midpoint_tree
+from filmcli.network.synthesis import Beside, for_all
 from filmcli.network.weights import Weights
 
 Params = Mapping[str, Tensor]
@@ -68,11 +70,14 @@ class Painter:
         self._recursion = recursion
         self._adapted: tuple[Params, dict[str, Tensor]] | None = None
         self._replayer = Replayer(on_cuda()) if device.type == "cuda" else None
+        self._is_frugal = False
 
-    def release(self) -> None:
-        """Do with as little memory as possible from now on."""
+    def release(self) -> bool:
+        """Do with as little memory as possible from now on; tell whether that is less."""
+        was_frugal, self._is_frugal = self._is_frugal, True
         if self._replayer:
             self._replayer.stop()
+        return not was_frugal and self._device.type != "cpu"
 
     def look(self, rgb: Tensor, params: Params | None) -> Picture:
         """Return what is known of RGB (and alpha), padded to a size that suits the network."""
@@ -101,8 +106,7 @@ class Painter:
             start, end = (pictures[end] for end in ends)
             around = outer if ends == _WHOLE else (None, None)
             interval = self._interval(start, end, around, params)
-            for step in run:
-                frame = self._made(interval, (start.alpha, end.alpha), step.phase, params)
+            for step, frame in self._made(interval, (start.alpha, end.alpha), list(run), params):
                 made[step.target] = frame
                 if step.target in needed:
                     features = self._run("features", params, frame[:, :3])
@@ -123,11 +127,22 @@ class Painter:
         return self._net.interval(left.pyramids, right.pyramids, *beside)
 
     def _made(
-        self, interval: Any, alphas: tuple[Tensor, Tensor], phase: Fraction, params: Params | None
-    ) -> Tensor:
-        made = self._run("synthesize", params, interval, self._number(float(phase)))
-        frame: Tensor = made.frame.float()
-        return torch.cat((frame, made.carried(*alphas)), 1) if alphas[0].shape[1] else frame
+        self,
+        interval: Any,
+        alphas: tuple[Tensor, Tensor],
+        steps: Sequence[Step],
+        params: Params | None,
+    ) -> Iterator[tuple[Step, Tensor]]:
+        """Yield each of the steps, which are of one interval, with its picture."""
+        size = alphas[0].shape[-2:]
+        most = 1 if self._is_frugal else pictures_at_once(self._device, *size)
+        for batch in _batches(steps, most):
+            phase = torch.cat([self._number(float(step.phase)) for step in batch])
+            made = self._run("synthesize", params, interval, phase)
+            frames: Tensor = made.frame.float()
+            if alphas[0].shape[1]:
+                frames = torch.cat((frames, made.carried(*for_all(alphas, phase))), 1)
+            yield from zip(batch, torch.split(frames, 1), strict=True)
 
     def _number(self, value: float) -> Tensor:
         """Return `value` on the device, `(1,)`; to make a tensor of a list would wait for it."""
@@ -154,6 +169,14 @@ class Painter:
             }
             self._adapted = (params, moved)
         return self._adapted[1]
+
+
+def _batches(steps: Sequence[Step], most: int) -> Iterator[Sequence[Step]]:
+    """Yield `steps` by 8, 4, 2 and 1 (up to `most`): a recording serves one number of them."""
+    while steps:
+        size = 1 << (min(len(steps), most).bit_length() - 1)
+        yield steps[:size]
+        steps = steps[size:]
 
 
 def _padding(config: Config, height: int, width: int) -> tuple[int, int]:

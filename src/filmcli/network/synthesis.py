@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_map
 
 from filmcli.network.pyramids import warp
+
+T = TypeVar("T")
 
 
 class Beside(NamedTuple):
@@ -45,6 +48,14 @@ class Synthesis(NamedTuple):
         if self.shares.shape[1] == 3:
             fetched.append(torch.lerp(left, right, self.time))
         return mixed(fetched, self.shares)
+
+
+def for_all(interval: T, phase: Tensor) -> T:
+    """Return `interval`, of one pair of frames, as that of each of the phases `(B,)`.
+
+    Nothing is copied; an interval of B pairs stays as it is.
+    """
+    return tree_map(lambda x: x.expand(len(phase), *x.shape[1:]), interval)  # type: ignore[no-any-return]
 
 
 def mixed(pictures: Sequence[Tensor], shares: Tensor) -> Tensor:
