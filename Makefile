@@ -39,13 +39,16 @@ test: setup ## run the tests (without the slow ones)
 test-all: setup ## run all tests
 	$(PYTEST)
 
-# A build with CUDA (5.5 GB) in an environment of its own: it needs no card.
-test-fake-cuda: .venv-cuda/done ## run the network on CUDA tensors without values, and without a card
-	PYTHONPATH=src .venv-cuda/bin/python -m pytest -q -p no:cacheprovider tests/network/test_fake_cuda.py
+# A build with CUDA (5.5 GB) in an environment of its own, the rest from $(VENV): it needs no card.
+FAKE_CUDA := tests/network/test_fake_cuda.py tests/benchmarks/test_fake_cuda_step.py
 
-.venv-cuda/done: pyproject.toml
+test-fake-cuda: .venv-cuda/done ## run network and training on CUDA tensors without values or card
+	PYTHONPATH=src .venv-cuda/bin/python -m pytest -q -p no:cacheprovider $(FAKE_CUDA)
+
+.venv-cuda/done: $(VENV)/done
 	$(PYTHON) -m venv .venv-cuda
-	.venv-cuda/bin/pip install --quiet --disable-pip-version-check torch==2.14.1 numpy safetensors pytest
+	.venv-cuda/bin/pip install --quiet --disable-pip-version-check torch==2.14.1
+	ls -d $(abspath $(VENV))/lib/python*/site-packages >$$(ls -d .venv-cuda/lib/python*/site-packages)/filmcli.pth
 	touch $@
 
 lint: setup ## check style and types

@@ -20,7 +20,10 @@ from torch.utils.backend_registration import _setup_privateuseone_for_python_bac
 NAME = "apart"
 _CROSSING = ("copy_", "_to_copy", "to")
 _OF_THE_CPU = ("_embedding_bag", "_embedding_bag_forward_only")  # fast there, slow or not elsewhere
-_ASKING = ("_local_scalar_dense", "item", "is_nonzero", "equal", "nonzero", "allclose")
+_ASKING = (
+    "_local_scalar_dense", "item", "is_nonzero", "equal", "nonzero", "allclose", "masked_select",
+)  # fmt: skip
+_BY_PLACE = ("index", "index_put", "index_put_")  # they ask, if a place is told by true and false
 
 
 class _Module:
@@ -105,7 +108,8 @@ def _run(function: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     name = function._schema.name.removeprefix("aten::")
     targets = [x for x in (*args, kwargs.get("device")) if isinstance(x, torch.device)]
     leaves = any(target.type != NAME for target in targets)
-    if Apart.waits is not None and (leaves or name in _ASKING):
+    asks = name in _ASKING or (name in _BY_PLACE and _has_mask(args[1]))
+    if Apart.waits is not None and (leaves or asks):
         Apart.waits.append(name)
     if name == "copy_" and not isinstance(args[0], Apart) and Apart.waits is not None:
         Apart.waits.append(name)
@@ -120,6 +124,10 @@ def _run(function: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     if not any(isinstance(x, Apart) for x in tree_iter((args, kwargs))):
         return result
     return return_and_correct_aliasing(function, args, kwargs, result)
+
+
+def _has_mask(places: Any) -> bool:
+    return any(isinstance(x, Tensor) and x.dtype == torch.bool for x in places)
 
 
 def _unwrapped(x: Any) -> Any:

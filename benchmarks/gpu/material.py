@@ -86,14 +86,16 @@ class Footage:
         window = draw_window(self._sources, recipe.middle_share, rng)
         frames, change = self._frames[id(window.clip.frames)]
         rows, columns = _crop(window, change, recipe, rng)
-        x = frames[list(window.indices), :, rows, columns].float()
+        # One by one: a list of places would have to be brought to the device, and waited for.
+        x = torch.stack([frames[k, :, rows, columns] for k in window.indices]).float()
         inside, side = x.shape[-1], recipe.side
         if inside != side:
             mode = "bilinear" if inside > side else "bicubic"
             x = F.interpolate(x, (side, side), mode=mode, antialias=inside > side).clamp(0, 255)
         x = torch.rot90(x, int(rng.integers(4)), (2, 3))
         x = x.flip(3) if rng.random() < 0.5 else x
-        x = x[:, rng.permutation(3).tolist()] if rng.random() < 0.2 else x
+        if rng.random() < 0.2:
+            x = torch.stack([x[:, k] for k in rng.permutation(3)], dim=1)
         return x, window.phase, [float(known) for known in window.known]
 
 

@@ -139,15 +139,17 @@ class Pupil:
         self.net = build(CONFIGS[recipe.config])
         self.net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         on_cuda = device.type == "cuda"
-        self._rate = torch.tensor(recipe.rate, device=device)
+        self._rate = torch.full((), recipe.rate, device=device)
         self._optimiser = torch.optim.AdamW(
             self.net.parameters(),
-            lr=self._rate if on_cuda else recipe.rate,
+            lr=recipe.rate,
             betas=(0.9, recipe.second_decay),
             weight_decay=recipe.weight_decay,
             fused=on_cuda,
             capturable=on_cuda,
         )
+        if on_cuda:  # where a recorded step reads it
+            self._optimiser.param_groups[0]["lr"] = self._rate
         self.average = {name: value.clone() for name, value in self.net.state_dict().items()}
         self._follow = torch.ones((), device=device)
         self._weights = {
