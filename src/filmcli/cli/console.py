@@ -26,11 +26,13 @@ if TYPE_CHECKING:
 
     from filmcli.adaptation.film import Adapted
     from filmcli.adaptation.scene import SceneAdaptation
+    from filmcli.pipeline.estimate import Estimate
     from filmcli.pipeline.plan import Plan
     from filmcli.pipeline.upsample import Event, Progress, Result
 
 _LINES_EVERY_SECONDS = 30.0
 _JSON_EVERY_SECONDS = 1.0
+_LONG_SECONDS = 2 * 3600.0
 
 
 def printable(text: str) -> str:
@@ -93,6 +95,21 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
 
 
+def size(count: int) -> str:
+    """Bytes as people say them: 870 kB, 4.3 MB, 12 GB."""
+    number, unit = count / 1000, "kB"
+    for larger in ("MB", "GB", "TB"):
+        if number < 1000:
+            break
+        number, unit = number / 1000, larger
+    return f"{number:.{1 if number < 10 else 0}f} {unit}"
+
+
+def _pace(times: float) -> str:
+    """How many times as fast as the film is shown: 0.043x, 1.39x, 12x."""
+    return f"{times:.{3 if times < 0.1 else 2 if times < 10 else 0}f}x"
+
+
 class Teller:
     """Tells a person of the main path's events: a bar on a terminal, plain lines without one."""
 
@@ -105,12 +122,14 @@ class Teller:
         self._to_stdout = to_stdout
         self._started = self._told = 0.0
         self._first = 0
+        self._film: Plan | None = None
         self._bar: Bar | None = None
         self._task: TaskID | None = None
 
     def __call__(self, event: Event) -> None:
         """Hear of one event."""
         from filmcli.adaptation.film import Adapted
+        from filmcli.pipeline.estimate import Estimate
         from filmcli.pipeline.plan import Plan
         from filmcli.pipeline.upsample import Progress, Result
         from filmcli.survey.firstpass import Surveying
@@ -121,6 +140,8 @@ class Teller:
             case Plan():
                 self.close()
                 self._plan(event)
+            case Estimate():
+                self._estimate(event)
             case Adapted():
                 self._adapted(event)
             case Progress():
@@ -146,12 +167,26 @@ class Teller:
             self._move_bar(f"reading {printable(source)}", done, None, "")
 
     def _plan(self, plan: Plan) -> None:
+        self._film = plan
         if self._quiet:
             return
         for line in plan_lines(plan):
             click.echo(line, err=True)
         for notice in plan.notices:
             click.echo(f"notice: {printable(notice)}", err=True)
+
+    def _estimate(self, expected: Estimate) -> None:
+        assert self._film is not None  # a plan comes first
+        if not self._quiet:
+            more = ", besides adaptation" * bool(self._film.steps)
+            length = clock(expected.seconds) + more
+            frame = f"a frame made just now took {expected.each:.2g} s"
+            click.echo(f"   about {length} on this machine: {frame}", err=True)
+        if expected.seconds > _LONG_SECONDS:
+            hours = round(expected.seconds / 3600)
+            show_warning(f"{expected.source} will take about {hours} hours on this machine")
+            for way in _shorter(self._film):
+                click.echo(f"         {way}", err=True)
 
     def _adapted(self, event: Adapted) -> None:
         if self._mode == "lines":
@@ -168,16 +203,20 @@ class Teller:
         if not self._started:
             self._started, self._told, self._first = now, now, at.done - 1
         speed = (at.done - self._first) / max(now - self._started, 1e-3)
+        assert self._film is not None  # a plan comes first
+        pace = _pace(speed / float(self._film.timeline.rate))
+        scene = f"scene {at.scene}/{at.scenes}"
         if self._mode == "bar":
-            words = f"scene {at.segment}/{at.segments}"
-            left = clock((at.total - at.done) / speed)
-            self._move_bar(words, at.done, at.total, f"{speed:.1f} fps  {left} left")
+            words = [f"{pace} real time", f"{clock((at.total - at.done) / speed)} left"]
+            words += [size(at.written)] if at.written else []
+            self._move_bar(scene, at.done, at.total, "  ".join(words))
         elif self._mode == "lines" and now - self._told >= _LINES_EVERY_SECONDS:
             self._told = now
+            written = f", {size(at.written)} written" if at.written else ""
             click.echo(
                 f"filmcli: {printable(at.source)} {100 * at.done // at.total}% "
-                f"{at.done}/{at.total} frames segment {at.segment}/{at.segments} "
-                f"{speed:.1f} fps eta {(at.total - at.done) / speed:.0f}s",
+                f"{at.done}/{at.total} frames {scene} {speed:.1f} fps, {pace} real time, "
+                f"eta {(at.total - at.done) / speed:.0f}s{written}",
                 err=True,
             )
 
@@ -210,7 +249,7 @@ def new_bar() -> Bar:
 
     return Progress(
         TextColumn("{task.description}", markup=False),
-        BarColumn(),
+        BarColumn(20),
         MofNCompleteColumn(),
         TextColumn("{task.fields[end]}", markup=False),
         console=Console(stderr=True),
@@ -261,6 +300,14 @@ def _hint(plan: Plan) -> Iterator[str]:
             )
 
 
+def _shorter(plan: Plan) -> Iterator[str]:
+    """Ways to wait for less."""
+    yield "try it first: --preview 10 makes ten seconds; -ss and -to make any other part"
+    yield "fewer frames take less time: give a lower --fps"
+    if plan.device.startswith("cpu"):
+        yield "an NVIDIA card is many times faster: run it on a machine that has one"
+
+
 class JsonTeller:
     """One JSON object a line on standard output, for programs."""
 
@@ -270,6 +317,7 @@ class JsonTeller:
     def __call__(self, event: Event) -> None:
         """Hear of one event; progress is told at most once a second."""
         from filmcli.adaptation.film import Adapted
+        from filmcli.pipeline.estimate import Estimate
         from filmcli.pipeline.plan import Plan
         from filmcli.pipeline.upsample import Progress, Result
         from filmcli.survey.firstpass import Surveying
@@ -281,6 +329,8 @@ class JsonTeller:
                 self.tell("scene", source=event.source, **scene_facts(event.scene))
             case Plan():
                 self.tell("plan", **_plan_facts(event))
+            case Estimate():
+                self.tell("estimate", **vars(event), seconds=event.seconds)
             case Progress():
                 now = time.monotonic()
                 if now - self._told >= _JSON_EVERY_SECONDS or event.done == event.total:

@@ -114,6 +114,7 @@ class Job:
     folder: str
     suffix: str
     is_published: bool = False
+    _finished_bytes: int | None = None
 
     @property
     def temporary(self) -> str:
@@ -146,6 +147,18 @@ class Job:
         """Give a completely written segment its final name, durably."""
         _sync(self.part(index))
         os.replace(self.part(index), self.path(index))
+        self._finished_bytes = None
+
+    def written(self, index: int) -> int:
+        """Bytes of all finished segments, and of what there is of segment `index`."""
+        if self._finished_bytes is None:
+            done = [name for name in _segment_files(self) if ".part" not in name]
+            sizes = (os.path.getsize(os.path.join(self.folder, name)) for name in done)
+            self._finished_bytes = sum(sizes)
+        try:
+            return self._finished_bytes + os.path.getsize(self.part(index))
+        except FileNotFoundError:  # the encoder has not begun
+            return self._finished_bytes
 
     def record(
         self, facts: Mapping[str, Any], segments: Sequence[Segment], found: Mapping[str, Any]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -22,6 +22,7 @@ from torch import Tensor
 from filmcli.adaptation.film import Adapted, FilmAdapter, adaptable, recipe_of
 from filmcli.adaptation.store import adapted_path, find, key_facts
 from filmcli.frames import Frame, Planes
+from filmcli.pipeline.estimate import Estimate, estimate
 from filmcli.pipeline.job import Job, clear_up, fingerprint, open_job
 from filmcli.pipeline.plan import Plan, make_plan
 from filmcli.pipeline.preview import previewed
@@ -50,13 +51,19 @@ _DECODED_AHEAD = 4  # frames; the decoder's own threads keep more inside ffmpeg
 
 @dataclass(frozen=True)
 class Progress:
-    """`done` of `total` output frames stand on disk or in the encoder."""
+    """`done` of `total` output frames stand on disk or in the encoder, `written` as bytes.
+
+    None are counted on the way to standard output.
+    """
 
     source: str
     done: int
     total: int
+    scene: int
+    scenes: int
     segment: int
     segments: int
+    written: int | None = None
 
 
 @dataclass(frozen=True)
@@ -73,7 +80,7 @@ class Result:
     skipped: bool = False
 
 
-Event = Surveying | Plan | Adapted | Progress | Result
+Event = Surveying | Plan | Estimate | Adapted | Progress | Result
 Report = Callable[[Event], None]
 ParamsOf = Callable[[int], Mapping[str, Tensor] | None]
 
@@ -109,7 +116,9 @@ def _upsample(path: str, film: str, settings: Settings, report: Report) -> Resul
     plan = make_plan(previewed(request, reading), reading)
     request = plan.request
     report(plan)
-    if not settings.dry_run:
+    if settings.dry_run:
+        _tell_estimate(plan, range(len(plan.segments)), report)
+    else:
         make = _stream if request.output == "-" else _make
         make(request, plan, report)
     timeline = plan.timeline
@@ -175,6 +184,7 @@ def _render_segments(request: Request, plan: Plan, job: Job, report: Report) -> 
     todo = [index for index in range(len(plan.segments)) if not job.is_finished(index)]
     if not todo:
         return
+    _tell_estimate(plan, todo, report)
     first, _ = source_span(plan.timeline, plan.segments[todo[0]])
     said = _captions(request, plan)
     frames = _frames(request, plan, first)
@@ -187,9 +197,15 @@ def _render_segments(request: Request, plan: Plan, job: Job, report: Report) -> 
             part, rate = job.part(index), plan.timeline.rate
             mine = said[plan.segments[index].first : plan.segments[index].last]
             with SegmentWriter(part, request.info, request.encoding, rate, mine) as writer:
-                for planes in _pictures(request, plan, index, reel, params_of, report):
+                written = partial(job.written, index)
+                for planes in _pictures(request, plan, index, reel, params_of, report, written):
                     writer.write(planes)
             job.finish(index)
+
+
+def _tell_estimate(plan: Plan, todo: Sequence[int], report: Report) -> None:
+    if (expected := estimate(plan, todo)) is not None:
+        report(expected)
 
 
 def _captions(request: Request, plan: Plan) -> list[bytes]:
@@ -204,6 +220,7 @@ def _captions(request: Request, plan: Plan) -> list[bytes]:
 
 def _stream(request: Request, plan: Plan, report: Report) -> None:
     """Send the pictures to standard output as they are made, as y4m if no codec was asked for."""
+    _tell_estimate(plan, range(len(plan.segments)), report)
     frames = _frames(request, plan)
     with (
         prefetch(frames, _DECODED_AHEAD) as ahead,
@@ -249,13 +266,21 @@ def _adaptation(request: Request, plan: Plan, report: Report) -> Iterator[Params
 
 
 def _pictures(
-    request: Request, plan: Plan, index: int, reel: Reel, params_of: ParamsOf, report: Report
+    request: Request,
+    plan: Plan,
+    index: int,
+    reel: Reel,
+    params_of: ParamsOf,
+    report: Report,
+    written: Callable[[], int | None] = lambda: None,
 ) -> Iterator[Planes]:
     """The pictures of one segment, telling after each how far the film is."""
     segment, timeline = plan.segments[index], plan.timeline
+    scene = segment.scene - plan.segments[0].scene + 1
+    place = scene, timeline.scenes, index + 1, len(plan.segments)
     slots = timeline.slots(segment.first, segment.last)
     params = params_of(segment.scene)
     made = render(reel, slots, timeline.outer, request.interpolator, params)
     for done, planes in enumerate(made, segment.first + 1):
         yield planes
-        report(Progress(plan.source, done, timeline.count, index + 1, len(plan.segments)))
+        report(Progress(plan.source, done, timeline.count, *place, written()))
