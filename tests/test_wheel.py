@@ -91,6 +91,14 @@ def test_every_command_of_an_installed_wheel_runs(
     ran(installed / "filmcli", command, *WORDS[command].split(), cwd=workplace)
 
 
+def test_an_installed_wheel_makes_pages(installed: Path, workplace: Path) -> None:
+    """What they are made of are files that are no modules."""
+    words = ("compare", "in.mp4", "in.mp4", "--page", "page.html")
+    ran(installed / "filmcli", *words, cwd=workplace)
+    page = (workplace / "page.html").read_text()
+    assert page.startswith("<!doctype html>") and "class Pair" in page and "--made" in page
+
+
 def test_every_module_is_in_the_wheel(installed: Path, workplace: Path) -> None:
     """Also what a command loads only for some of its words: the built-in film, for one."""
     names = [

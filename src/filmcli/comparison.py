@@ -8,7 +8,6 @@ labels are drawn here, because not every ffmpeg can draw text.
 from __future__ import annotations
 
 import contextlib
-import io
 import logging
 import os
 import shutil
@@ -16,7 +15,7 @@ import tempfile
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple
 
 import cv2
 import ffmpeg
@@ -27,7 +26,7 @@ from filmcli.errors import InputError, RenderError
 from filmcli.frames import VideoInfo
 from filmcli.video.pixels import plan_pixels
 from filmcli.video.probe import read_packets
-from filmcli.video.process import Child, FileName, command
+from filmcli.video.process import FileName, run
 from filmcli.video.source import source_args
 from filmcli.video.streams import EXPERIMENTAL, plan_streams
 
@@ -68,7 +67,7 @@ def compare(
     stretches time and leaves the sound out; else the source's sound is copied. `progress` hears
     how many frames are done. Raises RenderError if ffmpeg fails.
     """
-    with _workshop(output) as folder:
+    with workshop(output) as folder:
         shown = _arranged(source, result, _film(result.info, 8), arrangement, folder)
         if slow != 1:
             shown = shown.filter("setpts", f"PTS*{slow!r}")
@@ -128,7 +127,7 @@ def stills(
 
     Raises RenderError if ffmpeg fails or the result has fewer frames than it claims.
     """
-    with _workshop(next(iter(names.values()))) as folder:
+    with workshop(next(iter(names.values()))) as folder:
         frames = _film(result.info, 8)
         wanted = frames.filter("select", "+".join(f"eq(n,{at})" for at in sorted(names)))
         shown = _arranged(source, result, wanted, arrangement, folder)
@@ -142,7 +141,7 @@ def stills(
 
 
 @contextlib.contextmanager
-def _workshop(output: str) -> Iterator[str]:
+def workshop(output: str) -> Iterator[str]:
     """A hidden folder beside the output, gone afterwards whatever happens."""
     folder = tempfile.mkdtemp(prefix=".filmcli-compare-", dir=os.path.dirname(output) or ".")
     try:
@@ -153,13 +152,8 @@ def _workshop(output: str) -> Iterator[str]:
 
 def _run(film: Any, folder: str, progress: Callable[[int], None]) -> None:
     """Run ffmpeg inside `folder`, where an output's name needs no care."""
-    args = command(film, "-v", "error", "-progress", "pipe:1", *EXPERIMENTAL)
     advice = "Check that both films play to their ends."
-    with Child(args, stdout=True, cwd=folder, advice=advice) as child:
-        for line in io.BufferedReader(cast(io.FileIO, child.stdout)):
-            if line.startswith(b"frame="):
-                progress(int(line[6:]))
-        child.finish("could not write the comparison")
+    run(film, "could not write the comparison", progress, EXPERIMENTAL, folder, advice)
 
 
 def _film(info: VideoInfo, queue: int, index: int | None = None) -> Any:
@@ -202,8 +196,8 @@ def _arranged(left: Shown, right: Shown, made: Any, arrangement: Arrangement, fo
     else:
         shown = _over(made.filter("pad", *canvas, *corner), held, deep)
     room = canvas[0] - corner[0]
-    shown = _labelled(shown, _title(left), (0, 0), room, result, folder)
-    return _labelled(shown, _title(right), corner, room, result, folder)
+    shown = _labelled(shown, title(left), (0, 0), room, result, folder)
+    return _labelled(shown, title(right), corner, room, result, folder)
 
 
 def _difference(made: Any, held: Any, deep: bool) -> Any:
@@ -256,7 +250,8 @@ def _recoloured(stream: Any, source: VideoInfo, result: VideoInfo) -> Any:
     return stream.filter("scale", flags="accurate_rnd", **options) if options else stream
 
 
-def _title(film: Shown) -> str:
+def title(film: Shown) -> str:
+    """The film's name, fit to be shown, and how many frames a second it has."""
     name = os.path.basename(os.path.normpath(film.name)).encode("utf-8", "replace").decode()
     rate = f"  {round(float(film.info.rate), 3):g} fps" if film.info.rate else ""
     return "".join(c if c.isprintable() else "?" for c in name) + rate

@@ -324,3 +324,31 @@ def test_colour_that_four_columns_share_is_shown_at_odd_widths(tmp_path: Path, l
     shown = luma(tmp_path / "out.mp4", 132 if layout == "side" else 66, height)
     assert len(shown) == 4
     assert abs(float(np.median(shown)) - (16 if layout == "diff" else 90)) <= 2
+
+
+def test_a_page_holds_both_films_and_replaces_nothing_unasked(
+    films: tuple[Path, Path], tmp_path: Path
+) -> None:
+    page = tmp_path / "out.html"
+    done = compare(*films, "--page", page)
+    assert (done.returncode, done.stdout.strip()) == (0, str(page)), done.stderr
+    assert done.stderr.startswith(f"look at {page}: ") and "both films inside" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["out.html"]
+    assert page.stat().st_size > sum(path.stat().st_size for path in films)
+    before = page.read_bytes()
+    refused = compare(*films, "--page", page)
+    assert (refused.returncode, page.read_bytes()) == (4, before)
+    assert compare(*films, "--page", page, "-y", "--layout", "stack").returncode == 0
+    assert b'data-view="stack"' in page.read_bytes()
+    # nor what could come to lie beside it
+    (tmp_path / "new.result.mp4").write_bytes(b"mine")
+    assert compare(*films, "--page", tmp_path / "new.html").returncode == 4
+
+
+def test_a_page_is_an_output_by_itself(films: tuple[Path, Path], tmp_path: Path) -> None:
+    for words in (("-o", "b.mp4"), ("--stills", "2")):
+        done = compare(*films, "--page", tmp_path / "out.html", *words)
+        assert done.returncode == 2 and "--page" in done.stderr
+    done = compare(films[0], tmp_path / "missing.mp4", "--page", tmp_path / "out.html")
+    assert done.returncode == 3
+    assert list(tmp_path.iterdir()) == []

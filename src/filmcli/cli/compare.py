@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from filmcli.cli import options
-from filmcli.cli.console import library_warnings, show_path
+from filmcli.cli.console import library_warnings, printable, show_path
 from filmcli.errors import UsageError
 from filmcli.pipeline.job import check_output, output_path
 from filmcli.video.sequence import check_apart, film_name, is_pattern
@@ -29,9 +29,7 @@ if TYPE_CHECKING:
 @click.option(
     "--layout",
     type=click.Choice(["side", "stack", "split", "diff"]),
-    default="side",
-    show_default=True,
-    help="diff shows four times the difference.",
+    help="diff shows four times the difference.  [default: side, split on a page]",
 )
 @click.option(
     "--slow", type=click.FloatRange(0.01, 1000), default=1.0, metavar="N", help="N times slower."
@@ -42,6 +40,12 @@ if TYPE_CHECKING:
     metavar="N",
     help="N pictures (PNG), spread over B, instead of a film.",
 )
+@click.option(
+    "--page",
+    type=click.Path(),
+    metavar="FILE",
+    help="A page for browsers (HTML) instead of a film.",
+)
 @options.in_fps
 @options.video
 @click.option("-r", "--fps", metavar="RATE", help="Pictures a second of B, as --in-fps of A.")
@@ -50,9 +54,10 @@ def compare(
     source: str,
     result: str,
     output: str | None,
-    layout: Arrangement,
+    layout: Arrangement | None,
     slow: float,
     stills: int | None,
+    page: str | None,
     in_fps: str | None,
     video: int | None,
     fps: str | None,
@@ -64,17 +69,22 @@ def compare(
     filmcli compare in.mp4 in.60fps.mp4                  -> in.60fps.compare.mp4
     filmcli compare in.mp4 in.60fps.mp4 --layout split --slow 4
     filmcli compare in.mp4 in.60fps.mp4 --stills 8       -> in.60fps.compare-1.png ...
+    filmcli compare in.mp4 in.60fps.mp4 --page out.html  -> both to play, with a divider to drag
     filmcli compare frames/ new/%05d.png --in-fps 24 --fps 60
 
     At every frame of B, A is the frame that a player shows at that time. A's sound is copied,
-    unless time is slowed.
+    unless time is slowed. A page plays B's.
     """
     from filmcli import comparison
     from filmcli.video.probe import probe
     from filmcli.video.spool import as_film, rate_of_stream, shown_rate
 
-    output = output_path(film_name(result), "compare", output)
-    if not stills and not output.lower().endswith(comparison.ENDINGS):
+    if page and (output or stills):
+        raise UsageError(
+            "--page is an output by itself", "--output and --stills name others", "give one of them"
+        )
+    output = page or output_path(film_name(result), "compare", output)
+    if not stills and not page and not output.lower().endswith(comparison.ENDINGS):
         raise UsageError(
             f"cannot write {output}",
             "its ending names no container that a comparison is written to",
@@ -89,20 +99,36 @@ def compare(
         left_rate, right_rate = map(rate_of_stream, (source, result), rates)
         left = comparison.Shown(probe(left_film, left_rate, video), source)
         right = comparison.Shown(probe(right_film, right_rate), result)
-        if stills:
+        if page:
+            written = [page]
+            _page(left, right, page, layout, slow, overwrite)
+        elif stills:
             names = comparison.still_names(left, right, output, stills)
             written = list(names.values())
             _check((left, right), written, overwrite)
-            comparison.stills(left, right, names, arrangement=layout)
+            comparison.stills(left, right, names, arrangement=layout or "side")
         else:
             written = [output]
             _check((left, right), written, overwrite)
             with _bar(right.info) as progress:
                 comparison.compare(
-                    left, right, output, arrangement=layout, slow=slow, progress=progress
+                    left, right, output, arrangement=layout or "side", slow=slow, progress=progress
                 )
     for name in written:
         show_path(name)
+
+
+def _page(
+    left: Shown, right: Shown, page: str, layout: Arrangement | None, slow: float, overwrite: bool
+) -> None:
+    """Write the page, and say where its films are."""
+    from filmcli.page.pair import Opening, page_files, write_timed
+
+    _check((left, right), page_files(page), overwrite)
+    with _bar(right.info) as progress:
+        opening = Opening(layout or "split", 1 / slow)
+        written = write_timed(left, right, page, opening, progress)
+    click.echo(f"look at {printable(page)}: {written.words}", err=True)
 
 
 def _rate_of_result(result: str, fps: str | None) -> Fraction | None:

@@ -298,3 +298,25 @@ def ask(args: Sequence[str], limit_seconds: float = 60, cwd: str | None = None) 
             if left <= 0 or (part is None and not may_read(left)):
                 raise TimeoutError(f"{args[0]} did not answer for {limit_seconds:g} s")
         return Answer(child.wait(), b"".join(parts), child.last_words())
+
+
+def run(
+    pipeline: Any,
+    what: str,
+    progress: Callable[[int], None] = lambda done: None,  # noqa: ARG005
+    words: Sequence[str] = (),
+    cwd: str | None = None,
+    advice: str = "Check that the film plays to its end.",
+) -> None:
+    """Run ffmpeg for an ffmpeg-python output, `words` set before the output's name.
+
+    `progress` hears how many frames are done. Raises RenderError saying `what` it could not do if
+    it fails, with `advice`.
+    """
+    args = command(pipeline, "-v", "error", "-progress", "pipe:1", *words)
+    with Child(args, stdout=True, cwd=cwd, advice=advice) as child:
+        with io.BufferedReader(cast(io.FileIO, child.stdout)) as lines:
+            for line in lines:
+                if line.startswith(b"frame="):
+                    progress(int(line[6:]))
+        child.finish(what)
