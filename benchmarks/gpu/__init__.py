@@ -1,8 +1,8 @@
 """The prepared run on a GPU: what travels, whether the pictures are right, how fast they are made.
 
     python -m benchmarks.gpu pack .gpu     lay down what a bare machine with torch lacks
-    python -m benchmarks.gpu check         right? 75 seconds at most
-    python -m benchmarks.gpu speed         fast? 75 seconds at most
+    python -m benchmarks.gpu check         right? 120 seconds at most
+    python -m benchmarks.gpu speed         fast? 180 seconds at most
     python -m benchmarks.gpu train 8       train the default network for 8 minutes
 
 A card is at hand for minutes: each part keeps to its time, a part that fails does not stop the

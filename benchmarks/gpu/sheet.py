@@ -8,13 +8,15 @@ import os
 import signal
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 Row = dict[str, Any]
+Parts = Mapping[str, tuple[float, Callable[[], Iterable[Row]]]]
+"""By title, what is worth most first: the seconds of each, and what it does."""
 
 
 class TimeOverError(Exception):
@@ -22,37 +24,45 @@ class TimeOverError(Exception):
 
 
 class Sheet:
-    """Rows of each part, in order; `seconds` are for all parts together.
+    """Rows of each part, in order."""
 
-    The whole run ends in its time even if a part hangs in Python code: an alarm breaks it off.
-    """
-
-    def __init__(self, name: str, seconds: float) -> None:
+    def __init__(self, name: str) -> None:
         self._name = name
-        self._end = time.monotonic() + seconds
         self._tables: list[tuple[str, list[Row], str]] = []
         self.folder = Path(os.environ.get("OUT") or "build")
         self.folder.mkdir(parents=True, exist_ok=True)
 
-    @property
-    def seconds_left(self) -> float:
-        """What is left of the run's time."""
-        return self._end - time.monotonic()
+    def run(self, parts: Parts, only: str = "", seconds: float | None = None) -> int:
+        """Run `parts`, or those that `only` names, commas between; return 1 if one failed.
+
+        All of it takes `seconds`, by default those of the parts; each has its share of them, and
+        what those before it left. It ends in time even if a part hangs in Python code.
+        """
+        names = only.split(",") if only else list(parts)
+        if unknown := set(names) - set(parts):
+            raise SystemExit(f"no such part: {', '.join(unknown)}; there are {', '.join(parts)}")
+        shares = {title: parts[title][0] for title in parts if title in names}
+        stretch = 1 if seconds is None else seconds / sum(shares.values())
+        end = time.monotonic()
+        for title, share in shares.items():
+            end += share * stretch
+            self.part(title, end - time.monotonic(), parts[title][1])
+        return self.close()
 
     def part(self, title: str, seconds: float, work: Callable[[], Iterable[Row]]) -> None:
         """Take rows from `work` until it ends, fails, or `seconds` are over."""
         rows: list[Row] = []
-        begun, allowed = time.monotonic(), min(seconds, self.seconds_left)
+        begun = time.monotonic()
         end = ""
-        print(f"== {title}: at most {max(allowed, 0):.0f} s", flush=True)
+        print(f"== {title}: at most {max(seconds, 0):.0f} s", flush=True)
         try:
-            with _alarm(allowed):
+            with _alarm(seconds):
                 for row in work():
                     rows.append(row)
                     print(
                         "  ", *(f"{key}={_shown(value)}" for key, value in row.items()), flush=True
                     )
-                    if time.monotonic() - begun > allowed:
+                    if time.monotonic() - begun > seconds:
                         raise TimeOverError
         except TimeOverError:
             end = "STOPPED: its time was over"
@@ -113,7 +123,7 @@ def options(name: str) -> argparse.ArgumentParser:
     """Return the words that every part understands."""
     parser = argparse.ArgumentParser(prog=f"python -m benchmarks.gpu {name}")
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--seconds", type=float, default=75.0)
+    parser.add_argument("--seconds", type=float, help="for all of it, in place of its own time")
     parser.add_argument("--tiny", action="store_true", help="small pictures, few of each")
     parser.add_argument("--only", default="", help="parts by name, commas between")
     return parser

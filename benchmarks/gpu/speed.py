@@ -17,9 +17,10 @@ from torch import Tensor
 
 from benchmarks.gpu.machine import card, convolution_rate, copy_rates, finish, matrix_rate
 from benchmarks.gpu.scenery import YUV420, frames, weights_of
-from benchmarks.gpu.sheet import Row, Sheet, options
+from benchmarks.gpu.sheet import Parts, Row, Sheet, options
 from benchmarks.gpu.stages import kernels, operations, watched
 from filmcli.frames import Color, Neighbour, Planes
+from filmcli.network import painter
 from filmcli.network.film import Film
 from filmcli.network.interpolator import Interpolator
 from filmcli.network.machine import choose_device
@@ -38,15 +39,23 @@ SHOT = 8  # frames, shown in a circle: longer than what the doorway holds
 
 
 class Film24:
-    """A film of 24 frames a second that never ends, and the doorway that makes it 60."""
+    """A film of 24 frames a second that never ends, and the doorway that makes more of it.
 
-    def __init__(self, doorway: Interpolator, shot: Sequence[Planes]) -> None:
-        self._doorway, self._shot = doorway, shot
+    Of every interval the pictures at one of `phases` are made, of the next one those at the next.
+    """
+
+    def __init__(
+        self,
+        doorway: Interpolator,
+        shot: Sequence[Planes],
+        phases: Sequence[Sequence[Fraction]] = PHASES,
+    ) -> None:
+        self._doorway, self._shot, self._phases = doorway, shot, phases
         self._places = count()
         self._ahead: deque[Iterable[Planes]] = deque()
 
     def interval(self) -> list[Planes]:
-        """Return the two pictures of an interval, the next one begun, as when a film is made."""
+        """Return the pictures of an interval, the next one begun, as when a film is made."""
         self._ahead.append(self._begin())
         if len(self._ahead) == 1:
             self._ahead.append(self._begin())
@@ -58,7 +67,7 @@ class Film24:
         return self._doorway.begin(
             left,
             right,
-            PHASES[k % 2],
+            self._phases[k % len(self._phases)],
             before=Neighbour(before, Fraction(1)),
             after=Neighbour(after, Fraction(1)),
         )
@@ -73,30 +82,29 @@ def main(words: list[str]) -> int:
     """Run the measurements; return 1 if one could not be made."""
     asked = options("speed").parse_args(words)
     device, tiny = choose_device(asked.device), asked.tiny
-    sheet = Sheet("speed", asked.seconds)
-    rates: dict[str, float] = {}
-    parts: dict[str, tuple[float, Callable[[], Iterator[Row]]]] = {
-        "card": (12, partial(ceilings, device, tiny, rates)),
-        "doorway": (40, partial(doorway_speed, device, tiny, rates)),
-        "stages and kernels": (22, partial(inside, device, tiny, sheet)),
-        "precision": (10, partial(precisions, device, tiny)),
-        "plain loop": (12, partial(plain_loop, device, tiny)),
-        "compiled": (75, partial(compiled, device, tiny)),
+    sheet = Sheet("speed")
+    sizes = TINY_SIZES if tiny else SIZES
+    largest_first = sorted(sizes, reverse=True)
+    parts: Parts = {  # what no card has said yet comes first
+        "default network": (18, partial(doorway_speed, device, tiny, [default_name()], sizes)),
+        "at once": (15, partial(at_once, device, tiny)),
+        "precision": (12, partial(precisions, device, tiny)),
+        "plain loop": (15, partial(plain_loop, device, tiny)),
+        "others": (30, partial(doorway_speed, device, tiny, _others(), largest_first)),
+        "stages and kernels": (25, partial(inside, device, tiny, sheet)),
+        "card": (10, partial(ceilings, device, tiny)),
+        "compiled": (55, partial(compiled, device, tiny)),
     }
-    for title, (seconds, work) in parts.items():
-        if not asked.only or title in asked.only.split(","):
-            sheet.part(title, seconds * asked.seconds / 75, work)
-    return sheet.close()
+    return sheet.run(parts, asked.only, asked.seconds)
 
 
-def ceilings(device: torch.device, tiny: bool, rates: dict[str, float]) -> Iterator[Row]:
-    """Measure what any program is bound by; leaves the bfloat16 matrix rate in `rates`."""
+def ceilings(device: torch.device, tiny: bool) -> Iterator[Row]:
+    """Measure what any program is bound by."""
     yield from ({"what": key, "is": value} for key, value in card(device).items())
     for name, rate in copy_rates(device, 1 << (20 if tiny else 30)).items():
         yield {"what": f"copy {name}, GB/s", "is": rate}
     for dtype in (torch.bfloat16, torch.float16):
         rate = matrix_rate(device, 64 if tiny else 8192, dtype)
-        rates.setdefault("matrix", rate)
         yield {"what": f"matrix {dtype}, TFLOP/s", "is": rate}
     for channels in (16, 64, 256):
         rate = convolution_rate(device, channels, torch.float16, 32 if tiny else 1024)
@@ -113,10 +121,9 @@ def _open(
     return Film24(doorway, frames(YUV420, width, height, SHOT)), doorway
 
 
-def _configs(tiny: bool) -> list[str]:
-    """Return the names of all networks, those with weights first, `film` last."""
-    names = sorted(CONFIGS, key=lambda name: (name == "film", not weights_of(name)[1], name))
-    return names[:: len(names) - 1] if tiny else names
+def _others() -> list[str]:
+    """Return the names of all networks but the default one."""
+    return [name for name in CONFIGS if name != default_name()]
 
 
 def intervals_a_second(film: Film24, device: torch.device, seconds: float) -> tuple[float, float]:
@@ -133,10 +140,12 @@ def not_recorded() -> AbstractContextManager[object]:
     return patch.object(Replayer, "__call__", lambda _, function, *inputs: function(*inputs))
 
 
-def doorway_speed(device: torch.device, tiny: bool, rates: dict[str, float]) -> Iterator[Row]:
-    """Measure every network at every size, as a film is made."""
-    for width, height in TINY_SIZES if tiny else SIZES:
-        for config in _configs(tiny):
+def doorway_speed(
+    device: torch.device, tiny: bool, configs: Sequence[str], sizes: Sequence[tuple[int, int]]
+) -> Iterator[Row]:
+    """Measure networks at sizes, as a film is made."""
+    for width, height in sizes:
+        for config in configs:
             film, doorway = _open(config, width, height, device)
             with not_recorded():  # a recording hides what it does
                 film.interval()
@@ -151,7 +160,7 @@ def doorway_speed(device: torch.device, tiny: bool, rates: dict[str, float]) -> 
                 "ms/interval": 1000 / rate,
                 "first, s": first,
                 "TFLOP": work / 1e12,
-                "of matrix rate": f"{work * rate / 1e12 / rates.get('matrix', 1e9):.1%}",
+                "TFLOP/s": work * rate / 1e12,
             }
             del film, doorway
             _let_go(device)
@@ -168,8 +177,8 @@ def inside(device: torch.device, tiny: bool, sheet: Sheet) -> Iterator[Row]:
     # The default network at every size, then the others at the one that is asked for.
     sizes = TINY_SIZES if tiny else SIZES
     cells = [(default_name(), size) for size in sizes]
-    cells += [(name, sizes[0]) for name in _configs(tiny) if name != default_name()]
-    for config, (width, height) in cells[:2] if tiny else cells:
+    cells += [(name, sizes[0]) for name in _others()]
+    for config, (width, height) in cells:
         film, _ = _open(config, width, height, device)
         film.intervals(6 if number > 1 else 1)
         finish(device)
@@ -195,16 +204,36 @@ def inside(device: torch.device, tiny: bool, sheet: Sheet) -> Iterator[Row]:
         _let_go(device)
 
 
+def at_once(device: torch.device, tiny: bool) -> Iterator[Row]:
+    """Measure the default network from 24 to 120, pictures made one by one, or 2 or 4 at once."""
+    four = [[Fraction(k, 5) for k in range(1, 5)]]
+    for width, height in TINY_SIZES if tiny else ((640, 360), (320, 180), (1280, 720)):
+        row: Row = {"network": f"{default_name()} {width}x{height}"}
+        for number in (1, 2, 4):
+            with patch.object(painter, "pictures_at_once", partial(_always, number)):
+                _, doorway = _open(default_name(), width, height, device)
+                film = Film24(doorway, frames(YUV420, width, height, SHOT), four)
+                rate, _ = intervals_a_second(film, device, _BLINK if tiny else 0.6)
+            row[f"{number} at once, made/s"] = 4 * rate
+            del film, doorway
+            _let_go(device)
+        yield row
+
+
+def _always(number: int, *_: object) -> int:
+    return number
+
+
 def precisions(device: torch.device, tiny: bool) -> Iterator[Row]:
     """Measure the default network in every precision, and with other means in one of them."""
     width, height = TINY_SIZES[0] if tiny else SIZES[0]
     search = torch.backends.cudnn.flags(enabled=True, benchmark=True)
     variants: list[tuple[str, str, Any]] = [
-        ("float32", "", nullcontext()),
-        ("bfloat16", "", nullcontext()),
         ("float16", "", nullcontext()),
+        ("bfloat16", "", nullcontext()),
         ("float16", "cuDNN searches", search),
         ("float16", "not recorded", not_recorded()),
+        ("float32", "", nullcontext()),
     ]
     for precision, means, context in variants:
         with context:

@@ -10,18 +10,21 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from benchmarks.gpu import pack
 from benchmarks.gpu.check import apart
-from benchmarks.gpu.material import Footage
+from benchmarks.gpu.material import Footage, read_footage, read_pictures
 from benchmarks.gpu.scenery import YUV420, YUV420_10, YUVA444, frames
 from benchmarks.gpu.sheet import Row, Sheet, table
 from filmcli.frames import Layout
 from filmcli.network.weights import load
 from filmcli.training.recipe import Recipe
+from tests.clips import pattern
 
 ROOT = Path(__file__).parents[2]
 
@@ -43,20 +46,26 @@ def test_check_runs_whole(tmp_path: Path) -> None:
     assert "STOPPED" not in told
     (verdict,) = (row for row in rows if row.get("weights") == "all")
     assert verdict["float32"] == "0.00 100.0000% yes"
+    ahead = [row["off by"] for row in rows if row["part"] == "begun ahead"]
+    assert ahead == ["0.00 0.0000 100.0000%"] * 2
     *_, film = (row for row in rows if row["part"] == "end to end")
     assert (film["exit"], film["frames"]) == (0, 60)
     assert (tmp_path / "gpu.txt").read_text().strip() in told
 
 
-PARTS = ("card", "doorway", "stages and kernels", "precision", "plain loop")
+PARTS = (
+    "default network", "at once", "precision", "plain loop", "others", "stages and kernels", "card"
+)  # fmt: skip
 
 
 def test_speed_runs_whole(tmp_path: Path) -> None:
     told, rows = run(tmp_path, "speed", "--seconds", "2000", "--only", ",".join(PARTS))
     assert "STOPPED" not in told
     assert {row["part"] for row in rows} == set(PARTS)
-    networks = {row["network"] for row in rows if row["part"] == "doorway"}
-    assert networks == {"film-m", "film*"}  # the published one by random weights
+    networks = [row["network"] for row in rows if row["part"] in ("default network", "others")]
+    assert networks == ["film-m", "film*"]  # the published one by random weights
+    (together,) = (row for row in rows if row["part"] == "at once")
+    assert all(together[f"{number} at once, made/s"] > 0 for number in (1, 2, 4))
     inside = [row for row in rows if row["part"] == "stages and kernels"]
     assert len(inside) == 2
     for row in inside:
@@ -85,6 +94,49 @@ def test_training_goes_on_from_what_it_left(tmp_path: Path) -> None:
         assert load(str(folder / "film-m.safetensors")).config == "film-m"
     steps = [int(load_file(of / "step.safetensors")["step"]) for of in (first, second)]
     assert 0 < steps[0] < steps[1]
+
+
+def test_what_is_trained_on_travels(tmp_path: Path) -> None:
+    clips, stills, cutouts, packed = (
+        tmp_path / x for x in ("clips", "stills", "cutouts", "packed")
+    )
+    for folder in (clips, stills, cutouts):
+        folder.mkdir()
+    pattern(clips / "pond_1.mp4", 0.3)
+    rng = np.random.default_rng(0)
+    for folder, channels in ((stills, 3), (cutouts, 4)):
+        picture = rng.integers(0, 256, (500, 700, channels)).astype(np.uint8)
+        cv2.imwrite(str(folder / "one.png"), picture)
+    given = [f"--{path.name}={path}" for path in (clips, stills, cutouts)]
+    assert pack.main([str(packed), *given]) == 0
+    (photograph,), (cutout,) = (read_pictures(packed)[k] for k in (0, 1))
+    assert (photograph.shape, cutout.shape) == ((360, 504, 3), (229, 320, 4))
+    pictures, *_ = read_footage(packed, torch.device("cpu")).draw(
+        Recipe(side=64), np.random.default_rng(0)
+    )
+    assert pictures.shape == (5, 3, 64, 64)
+    assert pictures.std() > 1
+
+
+def test_what_a_bare_machine_lacks_travels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pack, "wheels", lambda _: None)  # they come over the network
+    monkeypatch.chdir(tmp_path)
+    for name in pack.PROGRAMS:
+        Path(name).write_text(f"#!/bin/sh\necho {name} of ours\n")
+        Path(name).chmod(0o755)
+    assert pack.main([".gpu", "--programs", "."]) == 0
+    (weights,) = Path(".gpu/site").rglob("alexnet.ckpt")
+    assert weights.stat().st_size > 1 << 20
+    setup = Path(".gpu/setup.sh").read_text().replace("/tmp/", f"{tmp_path}/there/")
+    setup = "\n".join(
+        line for line in setup.splitlines() if "pip" not in line and "--target" not in line
+    )
+    told = subprocess.run(
+        ["sh", "-c", f"{setup}\nffmpeg; ffprobe; echo $PYTHONPATH"],
+        capture_output=True, text=True, check=True,
+    ).stdout.splitlines()  # fmt: skip
+    assert told[:2] == ["ffmpeg of ours", "ffprobe of ours"]
+    assert f"{tmp_path}/.gpu/site:{tmp_path}/src:{tmp_path}" in told[2]
 
 
 def test_footage_keeps_its_frames_together() -> None:
@@ -117,7 +169,7 @@ def test_a_part_that_fails_or_hangs_stops_no_other(
             time.sleep(0.01)
             yield {"b": 2}
 
-    sheet = Sheet("parts", 60)
+    sheet = Sheet("parts")
     sheet.part("first", 5, fails)
     sheet.part("second", 0.1, lasts)
     sheet.part("third", 5, lambda: [{"c": 3}])
@@ -127,6 +179,20 @@ def test_a_part_that_fails_or_hangs_stops_no_other(
     assert "FAILED: ValueError: so it is" in told[first:second]
     assert "STOPPED" in told[second:third]
     assert told.rstrip().endswith("c\n3")
+
+
+def test_parts_have_shares_of_the_time_and_what_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OUT", str(tmp_path))
+    parts = {title: (seconds, list) for title, seconds in (("a", 30), ("b", 10), ("c", 20))}
+    assert Sheet("parts").run(parts) == 0
+    assert Sheet("parts").run(parts, only="c,a", seconds=100) == 0
+    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("==")]
+    whole = ["a: at most 30 s", "b: at most 40 s", "c: at most 60 s"]
+    assert told == [f"== {x}" for x in (*whole, "a: at most 60 s", "c: at most 100 s")]
+    with pytest.raises(SystemExit, match="no such part: d; there are a, b, c"):
+        Sheet("parts").run(parts, only="d")
 
 
 def test_a_table_by_hand() -> None:

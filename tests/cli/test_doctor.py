@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+
+import pytest
+import torch
 
 from filmcli.errors import MachineError
 from filmcli.network.weights import load
@@ -51,3 +55,14 @@ def test_without_ffmpeg_the_fix_is_named_and_the_exit_code_is_five(tmp_path: Pat
     missing = next(k for k, line in enumerate(lines) if "ffmpeg" in line)
     assert lines[missing].startswith("MISSING") and "apt-get install ffmpeg" in lines[missing + 1]
     assert any(line.startswith("ok") and "devices" in line for line in lines)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_card_is_named_with_its_memory_precision_and_driver() -> None:
+    checks = {check["name"]: check for check in json.loads(doctor("--json").stdout)["checks"]}
+    told = checks["devices"]["found"]
+    name = re.escape(torch.cuda.get_device_name(0))
+    assert re.search(rf"cuda:0 {name} \([0-9.]+ GiB, (float16|float32)\)", told)
+    assert re.search(r"NVIDIA's driver [0-9.]+$", told)
+    assert "decoding by cuda" in checks["engines"]["found"]

@@ -326,7 +326,6 @@ def test_a_good_encoding_passes_the_check(tmp_path: Path) -> None:
         (Encoding("x264", ffmpeg_args=("-no_such_option", "1")), "out.mp4", MachineError),
         (Encoding("prores", crf=20), "out.mov", UsageError),
         (Encoding("x265", crf=52), "out.mov", UsageError),
-        (Encoding("h264_nvenc", crf=0), "out.mp4", UsageError),
         (Encoding("x264"), "out.webm", UsageError),
     ],
 )
@@ -336,6 +335,16 @@ def test_a_bad_encoding_fails_the_check_in_words(
     with pytest.raises(kind) as caught:
         check_encoding(film_of(tmp_path, "yuv420p"), encoding, RATE, output)
     assert len(str(caught.value).splitlines()) >= 3
+
+
+@pytest.mark.parametrize(("encoder", "largest"), [("h264_nvenc", 51), ("av1_nvenc", 63)])
+def test_to_nvenc_a_quality_of_0_would_say_nothing(
+    tmp_path: Path, encoder: str, largest: int
+) -> None:
+    if encoder not in ask(["ffmpeg", "-hide_banner", "-encoders"]).stdout.decode():
+        pytest.skip("this ffmpeg is built without it")
+    with pytest.raises(UsageError, match=f"between 1 and {largest}"):
+        check_encoding(film_of(tmp_path, "yuv420p"), Encoding(encoder, 0), RATE, "out.mkv")
 
 
 def encoders() -> list[int]:

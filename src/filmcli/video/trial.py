@@ -30,7 +30,13 @@ _TAGS = {
     "chroma_location": "place of chroma samples",
 }
 # They take a larger one without a word, as if it were this; to NVENC 0 says nothing.
-_CRF = {"libx264": (0, 51), "libx265": (0, 51), "h264_nvenc": (1, 51), "hevc_nvenc": (1, 51)}
+_CRF = {
+    "libx264": (0, 51),
+    "libx265": (0, 51),
+    "h264_nvenc": (1, 51),
+    "hevc_nvenc": (1, 51),
+    "av1_nvenc": (1, 63),
+}
 
 
 def check_encoding(
