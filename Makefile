@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup system demo test test-all test-fake-cuda lint bench clean
+.PHONY: help setup system demo test test-all test-fake-cuda lint bench man clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -58,6 +58,9 @@ lint: setup ## check style and types
 
 bench: setup ## measure speed, memory and the cost around the network
 	$(RUN) -m benchmarks.run
+
+man: setup ## write manual pages: man -l build/man/filmcli.1
+	$(RUN) docs/man.py build/man
 
 clean: ## remove what was built
 	rm -rf $(VENV) .venv-cuda build demo .pytest_cache .mypy_cache .ruff_cache .hypothesis src/*.egg-info

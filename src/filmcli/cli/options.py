@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import click
@@ -20,17 +20,22 @@ class ByTopic(click.Command):
         super().__init__(*args, **kwargs)
         self._topics = topics
 
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write each topic as a section of its own."""
+    def sections(self, ctx: click.Context) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+        """Yield each topic, and the names and the help of its options."""
         options = [option for option in self.get_params(ctx) if isinstance(option, click.Option)]
         records = {option.name: option.get_help_record(ctx) for option in options}
         told = {name for names in self._topics.values() for name in names}
-        rest = [str(name) for name in records if name not in told]
+        rest = [name for name in records if name not in told]
         for title, names in self._topics.items():
             is_last = title == list(self._topics)[-1]
             found = [records[name] for name in (*names, *rest * is_last)]
+            yield title, [record for record in found if record]
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write each topic as a section of its own."""
+        for title, records in self.sections(ctx):
             with formatter.section(title):
-                formatter.write_dl([record for record in found if record])
+                formatter.write_dl(records)
 
 
 def steps(default: int) -> Decorator:
