@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
 from math import ceil
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from filmcli.timing import Timeline, parse_rate
 from filmcli.video.captions import captions_of, read_captions
 from filmcli.video.codecs import Encoding
 from filmcli.video.decode import decode
@@ -95,3 +97,54 @@ def test_captions_are_read_at_the_films_own_times(tmp_path: Path) -> None:
 @pytest.mark.parametrize("said", [[], [(Fraction(-1), b"abc"), (Fraction(9), b"abc")]])
 def test_captions_outside_the_film_are_left_out(said: Sequence[tuple[Fraction, bytes]]) -> None:
     assert captions_of(said, Fraction(0), Fraction(24), 24) == [b""] * 24
+
+
+def triplet(number: int) -> bytes:
+    return bytes([0xFC, number >> 8, number & 255])
+
+
+@pytest.mark.parametrize(("old", "new"), [("24", "60"), ("25", "59.94"), ("23.976", "60")])
+def test_every_caption_is_said_within_half_a_picture_of_its_time(old: str, new: str) -> None:
+    """And none shares a picture with another."""
+    before, after = parse_rate(old).value, parse_rate(new).value
+    count = 600
+    told = captions_of(
+        [(k / before, triplet(k)) for k in range(count)], Fraction(0), after, count * 3
+    )
+    places = [at for at, said in enumerate(told) if said]
+    assert [told[at] for at in places] == [triplet(k) for k in range(count)]
+    half = 1 / after / 2 + Fraction(1, 10**4)
+    assert all(abs(at / after - k / before) <= half for k, at in enumerate(places))
+
+
+def test_kept_pictures_alone_are_too_far_apart_for_captions() -> None:
+    """23.976 fps in 60: one old picture in eight is kept, and some are 3 s from the next of these.
+
+    79 captions would wait for one picture then, which holds 31.
+    """
+    before, after = parse_rate("23.976").value, parse_rate("60").value
+    film = Timeline([k / before for k in range(480)], 1 / before, after)
+    slots = film.slots(0, film.count)
+    kept = [film.time(k) for k, slot in enumerate(slots) if slot.kind == "keep"]
+    nearest = [min(kept, key=lambda time: abs(time - own)) for own in film.times]
+    assert max(abs(a - b) for a, b in zip(nearest, film.times, strict=True)) > 3
+    assert max(Counter(nearest).values()) == 79
+
+
+@pytest.mark.parametrize("filled", [0, 9, 20])
+def test_fewer_pictures_say_all_that_was_said(filled: int) -> None:
+    """Of 59.94 a second to 23.976: two or three old pictures to a new one, mostly filled up."""
+    before, after = parse_rate("59.94").value, parse_rate("23.976").value
+    fill = b"\xfa\0\0" * filled
+    told = captions_of(
+        [(k / before, triplet(k) + fill) for k in range(150)], Fraction(0), after, 60
+    )
+    assert max(map(len, told)) <= 3 * 31
+    meant = [said[at : at + 3] for said in told for at in range(0, len(said), 3)]
+    assert [word for word in meant if word[0] == 0xFC] == [triplet(k) for k in range(150)]
+
+
+def test_what_is_too_much_for_one_picture_is_said_by_the_next() -> None:
+    words = [triplet(k) for k in range(70)]
+    told = captions_of([(Fraction(0), b"".join(words))], Fraction(0), Fraction(24), 4)
+    assert told == [b"".join(words[:31]), b"".join(words[31:62]), b"".join(words[62:]), b""]

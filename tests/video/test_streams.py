@@ -56,13 +56,16 @@ def test_every_sound_keeps_bits_language_title_and_flags(
            "-c:a:0", "aac", "-c:a:1", "ac3", "-c:a:2", "flac", tone)  # fmt: skip
     words = ("-disposition:a:0", "0", "-disposition:a:1", "default", "-disposition:a:2", "comment",
              "-metadata:s:a:0", "language=fra", "-metadata:s:a:1", "language=jpn",
-             "-metadata:s:a:2", "language=eng", "-strict", "experimental")  # fmt: skip
+             "-metadata:s:a:2", "language=eng", "-strict", "experimental",
+             "-metadata:s:a:1", "title=A naïve name")  # fmt: skip
     source = mux(tmp_path / f"in{ending}", film, [tone], *words)
     output = tmp_path / f"out{ending}"
     _, plan = remake(source, output, RATE)
     assert plan.notices == ()
     assert hashes(output) == hashes(source)
-    assert [s.language for s in probe(str(output)).streams[1:]] == ["fra", "jpn", "eng"]
+    made = probe(str(output)).streams[1:]
+    assert [s.language for s in made] == ["fra", "jpn", "eng"]
+    assert [s.title for s in made] == [None, "A naïve name", None]
     assert flags(output, "a") == flags(source, "a")
     assert ["default"] in flags(output, "a") and ["comment"] in flags(output, "a")
 
@@ -281,17 +284,23 @@ def test_chapters_are_spoken_of_where_there_are_some(film: str) -> None:
     assert plan_streams(probe(film), "out.mkv", stretch=Fraction(2)).notices == ()
 
 
-@pytest.mark.parametrize("ending", [".mkv", ".mp4"])
-def test_the_films_own_language_is_kept_and_its_title_where_it_fits(
-    tmp_path: Path, film: str, ending: str
+@pytest.mark.parametrize(("holder", "ending"), [(".mkv", ".mp4"), (".mov", ".mkv")])
+def test_the_films_own_language_and_title_are_kept(
+    tmp_path: Path, film: str, holder: str, ending: str
 ) -> None:
-    source = tmp_path / "in.mkv"
+    source = tmp_path / f"in{holder}"
     named = ("-metadata:s:v:0", "language=fra", "-metadata:s:v:0", "title=A name")
     ffmpeg("-i", film, "-c", "copy", *named, source)
     remake(str(source), tmp_path / f"out{ending}", RATE)
     made = probe(str(tmp_path / f"out{ending}")).stream
-    assert made.language == "fra"
-    assert made.title == ("A name" if ending == ".mkv" else None)
+    assert (made.language, made.title) == ("fra", "A name")
+
+
+def test_titles_that_do_not_fit_are_named(tmp_path: Path, film: str) -> None:
+    source = tmp_path / "in.mkv"
+    ffmpeg("-i", film, "-c", "copy", "-metadata:s:v:0", "title=A name", source)
+    (notice,) = plan_streams(probe(str(source)), "out.ts").notices
+    assert notice == "the container cannot hold the titles of streams 0"
 
 
 def test_a_second_film_in_the_file_is_copied(tmp_path: Path, film: str) -> None:

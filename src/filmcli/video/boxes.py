@@ -1,4 +1,4 @@
-"""The boxes of an mp4 or mov: its index, the tracks in it, and what edits these are cut by."""
+"""The boxes of an mp4 or mov: its index, the tracks in it, their titles and edits."""
 
 from __future__ import annotations
 
@@ -52,13 +52,30 @@ def tracks(data: bytes, movie: Box) -> list[Box]:
 
 def edits(path: str) -> list[int]:
     """How many edits make up each track of the film at `path`; [] if it has no index to be read."""
+    return [
+        sum(int.from_bytes(table[4:8], "big") for table in _found(data, track, b"edts", b"elst"))
+        for data, track in _read_tracks(path)
+    ]
+
+
+def titles(path: str) -> list[str]:
+    """The title of each track of the film at `path`, "" if it has none: ffmpeg reads it not."""
+    return [
+        b"".join(_found(data, track, b"udta", b"name")).decode("utf-8", "replace").strip("\0")
+        for data, track in _read_tracks(path)
+    ]
+
+
+def _read_tracks(path: str) -> list[tuple[bytes, Box]]:
     with open(path, "rb") as file:
         movie = read_movie(file)
-    return [_edits(movie[0], track) for track in tracks(*movie)] if movie else []
+    return [(movie[0], track) for track in tracks(*movie)] if movie else []
 
 
-def _edits(data: bytes, track: Box) -> int:
-    outer = (box for box in boxes(data, track.inside, track.end) if box.kind == b"edts")
-    lists = (box for edts in outer for box in boxes(data, edts.inside, edts.end))
-    counts = (data[box.inside + 4 : box.inside + 8] for box in lists if box.kind == b"elst")
-    return sum(int.from_bytes(count, "big") for count in counts)
+def _found(data: bytes, box: Box, *path: bytes) -> Iterator[bytes]:
+    """What is inside the boxes of these kinds, one within the other, in `box`."""
+    for inner in boxes(data, box.inside, box.end):
+        if inner.kind == path[0] and len(path) > 1:
+            yield from _found(data, inner, *path[1:])
+        elif inner.kind == path[0]:
+            yield data[inner.inside : inner.end]

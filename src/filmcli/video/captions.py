@@ -26,6 +26,7 @@ Captions = Iterable[tuple[Fraction, bytes]]
 
 _DELIMITER = b"\x00\x00\x00\x01\x09"
 _MOST_TRIPLETS = 31
+_VALID = 0x04
 _DEEPEST = 10  # bits: a table of all pairs of samples is made
 
 
@@ -68,15 +69,30 @@ def _parsed(told: str, start: Fraction) -> Iterable[tuple[Fraction, bytes]]:
 def captions_of(captions: Captions, first: Fraction, rate: Fraction, count: int) -> list[bytes]:
     """What each of `count` pictures from `first` on, `rate` a second, is to say.
 
-    Each caption is said by the picture that is nearest to it; those of no picture are left out.
+    Each caption is said by the picture that is nearest to it, made or kept: kept ones may be
+    seconds apart (23.976 fps in 60). Those of no picture are left out. What is too much for one
+    picture is said by the next, and what only fills up is not said then.
     """
-    said = [b""] * count
+    told = [b""] * count
     for time, triplets in captions:
         # The earlier of two that are as near: times are rounded to microseconds.
-        at = ceil((time - first) * rate - Fraction(501, 1000))
-        if 0 <= at < count and len(said[at]) < 3 * _MOST_TRIPLETS:
-            said[at] += triplets
+        place = (time - first) * rate
+        at = min(ceil(place - Fraction(501, 1000)), count - 1)
+        if at >= 0 and place < count:
+            told[at] += triplets
+    said, waiting, most = [], b"", 3 * _MOST_TRIPLETS
+    for triplets in told:
+        if waiting or len(triplets) > most:
+            triplets = waiting + _meant(triplets)
+        said.append(triplets[:most])
+        waiting = triplets[most:]
     return said
+
+
+def _meant(triplets: bytes) -> bytes:
+    """Those triplets that are marked as valid; the others fill up what is sent at a fixed rate."""
+    each = (triplets[at : at + 3] for at in range(0, len(triplets), 3))
+    return b"".join(triplet for triplet in each if triplet[0] & _VALID)
 
 
 def write_carrier(path: str, width: int, height: int, said: Sequence[bytes]) -> None:
@@ -101,8 +117,8 @@ def write_carrier(path: str, width: int, height: int, said: Sequence[bytes]) -> 
 
 def _message(triplets: bytes) -> bytes:
     """A message of supplemental information (H.264, 7.3.2.3) that holds caption data of A/53."""
-    count = min(_MOST_TRIPLETS, len(triplets) // 3)
-    told = b"\xb5\x00\x31GA94\x03" + bytes([0x40 | count, 0xFF]) + triplets[: 3 * count] + b"\xff"
+    count = len(triplets) // 3
+    told = b"\xb5\x00\x31GA94\x03" + bytes([0x40 | count, 0xFF]) + triplets + b"\xff"
     payload = bytes([4, len(told)]) + told + b"\x80"
     guarded, zeros = bytearray(), 0
     for byte in payload:  # two zeros and a small number would look like the start of a unit

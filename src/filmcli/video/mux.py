@@ -220,14 +220,21 @@ def _stretched(stretch: Fraction, start: Fraction) -> list[str]:
 def _own_words(
     info: VideoInfo, plan: StreamPlan, output: str, rate: Fraction, cut: Span | None
 ) -> list[str]:
-    """Words for the tags of the first video only: -map_metadata would unname all others."""
+    """Words for the tags of the first video, and for titles that ffmpeg does not read.
+
+    -map_metadata would unname all others.
+    """
     own = {"language": info.stream.language, "title": info.stream.title}
     own["stereo_mode"] = stereo_tag(info, output)
     if plan.time_code and info.rate:
         later = cut.start if cut else Fraction(0)
         own["timecode"] = new_time_code(plan.time_code, info.rate, rate, later)
     told = [f"{key}={value}" for key, value in own.items() if value]
-    return [word for tag in told for word in ("-metadata:s:v:0", tag)]
+    words = [word for tag in told for word in ("-metadata:s:v:0", tag)]
+    for at, item in enumerate(plan.carried, start=1):
+        if item.stream.title:
+            words += [f"-metadata:s:{at}", f"title={item.stream.title}"]
+    return words
 
 
 def _tag_words(info: VideoInfo, output: str, tags: Mapping[str, str]) -> list[str]:

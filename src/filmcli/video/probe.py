@@ -10,10 +10,12 @@ from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from itertools import zip_longest
 from typing import Any, Literal, cast
 
 from filmcli.errors import InputError
 from filmcli.frames import Color, StreamInfo, VideoInfo
+from filmcli.video.boxes import titles
 from filmcli.video.choice import choose_film, read_programmes
 from filmcli.video.clock import Pieces, read_pieces
 from filmcli.video.counted import counted
@@ -44,7 +46,9 @@ def probe(path: str, in_fps: Fraction | None = None, video: int | None = None) -
     wanted = ("-show_format", "-show_streams", "-show_chapters", "-show_programs")
     report = read_report(path, *wanted)
     programmes = read_programmes(report)
-    all_streams = tuple(_stream(raw) for raw in report.get("streams", ()))
+    names = titles(path) if "mp4" in report["format"]["format_name"] else []
+    told = zip_longest(report.get("streams", ()), names)
+    all_streams = tuple(_stream(raw, name) for raw, name in told if raw)
     stream, streams, notices = choose_film(path, all_streams, programmes, video)
     raw = report["streams"][stream.index]
     _check_size(path, raw)
@@ -173,7 +177,7 @@ def _check_size(path: str, raw: Mapping[str, Any]) -> None:
         raise no_film(path, f"It claims {width}x{height}; the limit is {limit} megapixels.")
 
 
-def _stream(raw: Mapping[str, Any]) -> StreamInfo:
+def _stream(raw: Mapping[str, Any], name: str | None) -> StreamInfo:
     kind = raw.get("codec_type", "data")
     known = kind in ("video", "audio", "subtitle", "attachment")
     tags = {key.lower(): value for key, value in raw.get("tags", {}).items()}
@@ -183,7 +187,7 @@ def _stream(raw: Mapping[str, Any]) -> StreamInfo:
         kind=cast(_Kind, kind) if known else "data",
         codec=raw.get("codec_name", "unknown"),
         language=tags.get("language"),
-        title=tags.get("title"),
+        title=tags.get("title") or name or None,
         tag=raw.get("codec_tag_string", ""),
         is_attached_picture=bool(flags.get("attached_pic") or flags.get("timed_thumbnails")),
         is_default=bool(flags.get("default")),

@@ -129,6 +129,10 @@ def plan_streams(
         notices.append("chapters are dropped: their times would have to be stretched")
     if lost := lost_tags(info, output):
         notices.append(f"the container cannot hold these tags: {', '.join(lost)}")
+    named = [s for s in (info.stream, *(item.stream for item in carried)) if s.title]
+    if named and extension.lower() in TRANSPORT:
+        numbers = ", ".join(str(stream.index) for stream in named)
+        notices.append(f"the container cannot hold the titles of streams {numbers}")
     expected: Counter[str] = Counter(item.stream.kind for item in carried)
     code, why = _time_code(info, extension.lower(), stretch, rate)
     if why:
