@@ -15,6 +15,7 @@ from filmcli.video.probe import probe
 from filmcli.video.streams import plan_streams
 from tests.clips import ffmpeg, ffprobe, hashes, pattern
 from tests.video.remake import FAST, remake
+from tests.video.transport import with_data
 
 RATE = Fraction(30)
 SLOW = pytest.mark.slow
@@ -249,6 +250,56 @@ def test_data_that_is_dropped_is_called_by_its_name(tmp_path: Path, film: str) -
     source = telemetry(tmp_path / "other.mp4", film, b"mebx")
     (notice,) = plan_streams(probe(source), "out.mp4").notices
     assert "(a telephone's timed metadata)" in notice and "ffmpeg cannot write it" in notice
+
+
+KLV = bytes.fromhex("060e2b34020b01010e0103010100000004")  # a key, and a length of four bytes
+MESSAGES = {0.3: KLV + b"some", 0.7: KLV + b"more"}
+DATA_OF_TRANSPORT = {  # kind of stream, its description, that of the programme
+    "klv": (0x06, b"\x05\x04KLVA", b""),
+    "timed_id3": (0x15, b"\x26\x0d\xff\xffID3 \xffID3 \0\x0f", b""),
+    "scte_35": (0x86, b"", b"\x05\x04CUEI"),
+}
+
+
+@pytest.mark.parametrize(("codec", "name"), [
+    ("klv", "KLV metadata"), ("timed_id3", "ID3 tags"), ("scte_35", "splice points, SCTE 35")
+])  # fmt: skip
+def test_data_of_a_transport_stream_is_carried_or_named(
+    tmp_path: Path, codec: str, name: str
+) -> None:
+    kind, about, programme = DATA_OF_TRANSPORT[codec]
+    source = with_data(tmp_path / "in.ts", kind, about, MESSAGES, programme)
+    info = probe(source)
+    assert [s.codec for s in info.streams] == ["h264", codec]
+    for output in ("out.ts", "out.mkv", "out.mp4"):
+        (*notices,) = plan_streams(info, output).notices
+        is_carried = codec == "klv" and output == "out.ts"
+        said = [notice for notice in notices if f"data stream 1 ({name}) is dropped" in notice]
+        assert len(said) == (not is_carried), (output, notices)
+
+
+def test_klv_without_times_is_named(tmp_path: Path) -> None:
+    kind, about, _ = DATA_OF_TRANSPORT["klv"]
+    source = with_data(tmp_path / "in.ts", kind, about, MESSAGES, timed=False)
+    (notice,) = plan_streams(probe(source), "out.ts").notices
+    assert notice == "data stream 1 (KLV metadata) is dropped: ffmpeg cannot write it"
+
+
+def test_klv_stays_bit_for_bit_beside_its_pictures(tmp_path: Path) -> None:
+    kind, about, _ = DATA_OF_TRANSPORT["klv"]
+    source = with_data(tmp_path / "in.ts", kind, about, MESSAGES)
+    output = tmp_path / "out.ts"
+    remake(source, output, RATE)
+    assert hashes(output, "d") == hashes(source, "d")
+    rows = ffprobe(output, "packet=stream_index,dts_time")
+    times = [float(row[1]) for row in rows if row[0] == "0"]
+    shown, places = [0.0], []
+    for index, time, *_ in rows:
+        if index == "0":
+            shown.append(float(time) - times[0])
+        else:
+            places.append(max(shown))
+    assert places == pytest.approx(list(MESSAGES), abs=0.12)
 
 
 TELEPHONE = {"com.apple.quicktime.make": "Apple", "com.apple.quicktime.model": "iPhone",

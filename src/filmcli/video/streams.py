@@ -157,10 +157,26 @@ def _carry(
 ) -> Carried | None:
     if stretch != 1 and stream.kind in ("subtitle", "video", "data"):
         return None
-    if stream.kind == "data" and (stream.tag != "gpmd" or extension.lower() not in MP4):
+    if stream.kind == "data" and not _is_known_data(info, stream, extension.lower()):
         return None
     tries = (Carried(stream, coder) for coder in _coders(stream, stretch, hidden))
     return next((item for item in tries if _takes(info, extension, [item])), None)
+
+
+def _is_known_data(info: VideoInfo, stream: StreamInfo, extension: str) -> bool:
+    """Whether ffmpeg copies this data bit for bit, and to its place.
+
+    Of ID3 in an MPEG-TS it drops five bytes. KLV without times it puts at the beginning.
+    """
+    if extension in MP4:
+        return stream.tag == "gpmd"
+    return extension in TRANSPORT and stream.codec == "klv" and _has_times(info, stream)
+
+
+def _has_times(info: VideoInfo, stream: StreamInfo) -> bool:
+    first = ("-select_streams", str(stream.index), "-read_intervals", "%+#1")
+    packets = read_report(info.path, *first, "-show_entries", "packet=pts").get("packets", [])
+    return bool(packets) and "pts" in packets[0]
 
 
 def _coders(stream: StreamInfo, stretch: Fraction, hidden: Hidden) -> Iterator[str]:
