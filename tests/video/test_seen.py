@@ -79,17 +79,22 @@ def boxed(kind: bytes, content: bytes) -> bytes:
 
 
 SIDE_BY_SIDE = boxed(b"st3d", b"\0\0\0\0\x02")
-AROUND = boxed(b"sv3d", boxed(b"svhd", b"\0\0\0\0x\0") + boxed(b"proj", boxed(b"prhd", bytes(16))
-               + boxed(b"equi", bytes(20))))  # fmt: skip
+TURNED = struct.pack(">Iiii", 0, 30 << 16, 0, 0)  # to the left, in degrees of 16.16 bits
+WAYS = {
+    "equirectangular": boxed(b"equi", bytes(20)),
+    "cubemap": boxed(b"cbmp", struct.pack(">III", 0, 0, 8)),
+}
 
 
-def marked(path: Path) -> str:
-    """A film of half a second that says it is equirectangular and side by side.
+def marked(path: Path, way: str = "equirectangular") -> str:
+    """A film of half a second that says it is spherical and side by side.
 
     The boxes stand at the end of the coded picture's entry in the mp4, whose `moov` is last.
     """
     content = bytearray(Path(film(path)).read_bytes())
-    more, entry = SIDE_BY_SIDE + AROUND, content.find(b"avc1", content.find(b"stsd")) - 4
+    head = boxed(b"svhd", b"\0\0\0\0x\0")
+    around = boxed(b"sv3d", head + boxed(b"proj", boxed(b"prhd", TURNED) + WAYS[way]))
+    more, entry = SIDE_BY_SIDE + around, content.find(b"avc1", content.find(b"stsd")) - 4
     end = entry + struct.unpack_from(">I", content, entry)[0]
     content[end:end] = more
     for kind in (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd", b"avc1"):
@@ -151,14 +156,42 @@ def test_a_camera_that_says_it_in_words_is_believed(tmp_path: Path) -> None:
     assert "spherical information" in found
 
 
+def told_marks(path: Path) -> str:
+    """What ffprobe tells of spherical and stereoscopic marks of the stream."""
+    words = ("-v", "error", "-of", "compact", "-show_entries", "stream_side_data")
+    done = subprocess.run(["ffprobe", *words, path], capture_output=True, text=True, check=True)
+    return done.stdout
+
+
 @pytest.mark.parametrize(
-    ("name", "codec"), [("out.mkv", "ffv1"), ("out.ts", "x264"), ("out.mkv", "x264")]
+    ("codec", "way"),
+    [("x264", "equirectangular"), ("ffv1", "equirectangular"), ("libvpx-vp9", "cubemap")],
 )
+def test_a_film_around_you_says_so_in_matroska_and_back(
+    tmp_path: Path, codec: str, way: str
+) -> None:
+    truth = marked(tmp_path / "in.mp4", way)
+    for source, output, coded in (("in.mp4", "out.mkv", codec), ("out.mkv", "back.mp4", "x264")):
+        words = ["-c", coded, "--cuts", "off", "--fps", "24"]
+        done = run(["upsample", source, "-o", output, *words], tmp_path)
+        assert done.code == 0, done.stderr
+        assert "cannot be carried over" not in done.stderr
+        assert told_marks(tmp_path / output) == told_marks(Path(truth))
+    assert f"projection={way}" in told_marks(Path(truth)) and "yaw=30" in told_marks(Path(truth))
+
+
+@pytest.mark.parametrize(("codec", "output"), [("mpeg4", "out.mkv"), ("x264", "out.ts")])
+def test_marks_that_a_film_cannot_have_are_named(tmp_path: Path, codec: str, output: str) -> None:
+    marked(tmp_path / "in.mp4")
+    done = run(["upsample", "in.mp4", "-o", output, "-c", codec, "--dry-run"], tmp_path)
+    assert "marks of a spherical film (360 degrees) cannot be carried over" in done.stderr
+
+
+@pytest.mark.parametrize(("name", "codec"), [("out.mkv", "mpeg4"), ("out.ts", "x264")])
 def test_a_film_for_two_eyes_says_so_where_it_can(tmp_path: Path, name: str, codec: str) -> None:
     marked(tmp_path / "in.mp4")
     done = run(["upsample", "in.mp4", "-o", name, "-c", codec, "--cuts", "off"], tmp_path)
     assert done.code == 0, done.stderr
-    assert "marks of a spherical film (360 degrees) cannot be carried over" in done.stderr
     assert "marks of a stereoscopic film" not in done.stderr
     words = ["ffmpeg", "-hide_banner", "-i", name, "-vf", "showinfo", "-f", "null", "-"]
     told = subprocess.run(words, capture_output=True, cwd=tmp_path, check=True).stderr

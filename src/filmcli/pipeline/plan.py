@@ -18,7 +18,7 @@ from filmcli.survey.firstpass import FirstPass, first_pass, read_spelled
 from filmcli.timing import Timeline, spell_rate
 from filmcli.video.captions import can_caption
 from filmcli.video.codecs import output_pix_fmt, words_of
-from filmcli.video.marks import Marks, can_mark, read_marks
+from filmcli.video.marks import NO_MARKS, Marks, can_mark, read_marks
 from filmcli.video.seen import CAPTIONS, SPHERICAL, STEREO, lost_beside
 from filmcli.video.stereo import says_stereo
 from filmcli.video.stills import is_stills, kind_of
@@ -82,8 +82,9 @@ def make_plan(request: Request, progress: Callable[[int], None]) -> Plan:
     carried = [CAPTIONS] * captions
     if says_stereo(info, request.encoding, output):
         carried.append(STEREO)
-    is_marked = {SPHERICAL, STEREO} & set(found.beside) and can_mark(info, output)
-    marks = read_marks(info) if is_marked else Marks()
+    has_marks = bool({SPHERICAL, STEREO} & set(found.beside))
+    takes_marks = has_marks and can_mark(info, request.encoding, output)
+    marks = read_marks(info) if takes_marks else NO_MARKS
     carried += marks.kinds
     beside = lost_beside(found.beside, request.encoding, carried)
     lost = [f"{what} cannot be carried over" for what in beside]

@@ -32,7 +32,6 @@ from filmcli.pipeline.segments import source_span
 from filmcli.survey.firstpass import Surveying, distinct_frames
 from filmcli.video.captions import captions_of, read_captions
 from filmcli.video.encode import SEGMENT_SUFFIX, SegmentWriter, StreamWriter
-from filmcli.video.marks import write_marks
 from filmcli.video.mux import join, verify
 from filmcli.video.prefetch import prefetch
 from filmcli.video.sequence import film_name, is_pattern, present
@@ -155,9 +154,8 @@ def _make(request: Request, plan: Plan, report: Report) -> None:
             job.temporary,
             tags={"comment": f"filmcli {request.key}"},
             cut=plan.cut,
+            marks=plan.marks,
         )
-        if plan.marks.kinds:
-            write_marks(job.temporary, plan.marks)
         verify(job.temporary, timeline.count, timeline.rate, timeline.duration, request.streams)
         job.publish(settings.overwrite)
 

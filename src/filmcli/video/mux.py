@@ -22,6 +22,7 @@ from filmcli.frames import Span, Turn, VideoInfo
 from filmcli.video.clock import frame_clock, late_start
 from filmcli.video.codecs import Encoding, output_pix_fmt
 from filmcli.video.decode import seek_args
+from filmcli.video.marks import NO_MARKS, Marks, holder, write_marks
 from filmcli.video.packets import packet_words
 from filmcli.video.pixels import coded_color, color_words
 from filmcli.video.probe import probe, read_ticks
@@ -36,6 +37,7 @@ _FINE_TICKS = 10_000
 """Ticks a second that a track has at least, so that starts are exact to 0.1 ms."""
 _PICTURES = {"png": "png", "mjpeg": "jpeg", "bmp": "bmp"}
 _LATE_SECONDS = 5
+_CONCAT = {"format": "concat", "safe": 0, "protocol_whitelist": "file,pipe"}
 _TRIMS = {"audio": "atrim", "video": "trim"}
 # ffmpeg 5 takes an MPEG-TS whose offset is exactly its start for one that should start at its
 # first *mapped* stream, and drops the sound's delay; a microsecond is far below its tick.
@@ -53,6 +55,7 @@ def join(
     output: str,
     tags: Mapping[str, str],
     cut: Span | None = None,
+    marks: Marks = NO_MARKS,
 ) -> None:
     """Write the film `output` from `segments`, pairs of a NUT file and its number of pictures.
 
@@ -60,17 +63,15 @@ def join(
     on the source's clock (as `decode` counts it). `tags` become metadata of the file; a comment
     of the source's own is kept before ours. Of a `cut` only that span of the other streams is
     carried, and its start is the new film's zero, from which `start` is counted: whole packets of
-    what is copied, subtitles and chapters cut to it. RenderError if ffmpeg fails.
+    what is copied, subtitles and chapters cut to it. `marks` say that the film is spherical.
+    RenderError if ffmpeg fails.
     """
+    is_mp4 = output.lower().endswith(MP4)
+    if marks.kinds and not is_mp4:
+        segments = [_marked(segments, encoding, rate, marks)]
     folder = os.path.dirname(os.path.abspath(segments[0][0]))
     plan = plan.since(cut.start) if cut else plan
-    new = ffmpeg.input(
-        "pipe:0",
-        format="concat",
-        safe=0,
-        protocol_whitelist="file,pipe",
-        itsoffset=_seconds(start),
-    )
+    new = ffmpeg.input("pipe:0", itsoffset=_seconds(start), **_CONCAT)
     covers = _covers(info, plan, output, folder)
     if covers:
         mapped = tuple(item for item in plan.carried if not item.stream.is_attached_picture)
@@ -84,6 +85,29 @@ def join(
     with Child(args, stdin=True, cwd=folder, writes=output) as child:
         child.write(concat_script(segments, rate).encode())
         child.finish(f"could not write {output}")
+    if marks.kinds and is_mp4:
+        write_marks(output, marks)
+
+
+def _marked(
+    segments: Sequence[tuple[str, int]], encoding: Encoding, rate: Fraction, marks: Marks
+) -> tuple[str, int]:
+    """The segments as one, from which ffmpeg copies the `marks` with the pictures."""
+    folder = os.path.dirname(os.path.abspath(segments[0][0]))
+    path = os.path.join(folder, f"marked{holder(encoding)}")
+    words = {"c": "copy", "video_track_timescale": _ticks(rate), "movflags": "+faststart"}
+    film = ffmpeg.input("pipe:0", **_CONCAT)["v:0"].output(FileName(path), **words)
+    args = command(film, "-loglevel", "warning", *EXPERIMENTAL)
+    with Child(args, stdin=True, cwd=folder, writes=path) as child:
+        child.write(concat_script(segments, rate).encode())
+        child.finish(f"could not write {path}")
+    write_marks(path, marks)
+    return path, sum(frames for _, frames in segments)
+
+
+def _ticks(rate: Fraction) -> int:
+    """Ticks a second of a track that holds every picture's time exactly, and starts finely."""
+    return rate.numerator * max(1, -(-_FINE_TICKS // rate.numerator))
 
 
 def concat_script(segments: Sequence[tuple[str, int]], rate: Fraction) -> str:
@@ -142,8 +166,7 @@ def _output(
     words["r:v:0"] = f"{rate.numerator}/{rate.denominator}"
     words["disposition:v:0"] = "default" if info.stream.is_default else "0"
     if output.lower().endswith(MP4):
-        ticks = rate.numerator * max(1, -(-_FINE_TICKS // rate.numerator))
-        words |= {"video_track_timescale": ticks, "movie_timescale": ticks}
+        words |= {"video_track_timescale": _ticks(rate), "movie_timescale": _ticks(rate)}
         words["movflags"] = "+faststart" + "+use_metadata_tags" * by_name(info, output)
         words["write_tmcd"] = int(plan.time_code is not None)
         words["metadata"] = "timecode="  # the file's own, of pictures at the old rate
