@@ -18,7 +18,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -111,7 +111,8 @@ def strike(how: str, number: int, log: str = "") -> None:
     (which lies elsewhere).
 
     `how` is "kill", "interrupt" or "terminate" (signals), "full" (this and all later writes find
-    the disk full) or "refused" (they find it read-only); anything else only writes the log.
+    the disk full), "refused" (they find it read-only) or "filled" (a file beside the current folder
+    takes all room that the disk has); anything else only writes the log.
     """
     here, lock, count = os.getcwd() + os.sep, threading.Lock(), 0
 
@@ -164,7 +165,19 @@ _SIGNALS = {"kill": signal.SIGKILL, "interrupt": signal.SIGINT, "terminate": sig
 _REFUSALS = {"full": errno.ENOSPC, "refused": errno.EROFS}
 
 
+def fill_disk(folder: Path) -> Path:
+    """Write a file into `folder` that takes all room of its disk; its name."""
+    with open(folder / "filler", "wb", 0) as filler:
+        for size in (1 << 20, 1 << 12):  # a page is the least that a tmpfs hands out
+            with suppress(OSError):
+                while filler.write(bytes(size)) == size:
+                    pass
+    return folder / "filler"
+
+
 def _act(how: str, late: int, step: str) -> None:
+    if how == "filled" and late == 0:
+        fill_disk(Path.cwd().parent)
     if how in _SIGNALS and late == 0:
         os.kill(os.getpid(), _SIGNALS[how])
     # A full disk still lets files go, and programs start.

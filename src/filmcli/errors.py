@@ -7,6 +7,9 @@ escapes is a bug of ours and may show a traceback.
 
 from __future__ import annotations
 
+import errno
+import os
+
 
 class FilmcliError(Exception):
     """A failure with a sentence for each of: what, why, what to do.
@@ -57,3 +60,24 @@ class RenderError(FilmcliError):
 
 class VerifyError(FilmcliError):
     """The finished file is not what was promised; it was not given its final name."""
+
+
+_REFUSALS = {
+    errno.ENOSPC: "is full",
+    errno.EDQUOT: "grants no more room",
+    errno.EFBIG: "takes no file so large",
+}
+
+
+def full_disk(what: str, told: str, path: str | None) -> MachineError | None:
+    """The error if it was `told` in the system's words that the disk of `path` takes no more."""
+    words = next((word for number, word in _REFUSALS.items() if os.strerror(number) in told), None)
+    if words is None:
+        return None
+    holder = f" that holds {os.path.dirname(os.path.abspath(path))}" if path else ""
+    return MachineError(
+        what,
+        f"The disk{holder} {words}.",
+        "Free some space there, or name another folder (-o, --work-dir), and give the same command "
+        "again.",
+    )

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -187,6 +191,67 @@ def test_a_folder_that_cannot_be_written_is_refused_before_the_work(
         assert os.listdir(tmp_path) == ["in.mkv"]
     finally:
         subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+@contextmanager
+def small_disk(folder: Path, size: str) -> Iterator[Path]:
+    """A disk of its own that holds so much, in `folder`; skips where nobody may mount one."""
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("mounting is not allowed here")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+def said_of_full_disk(done: Done, holder: Path) -> str:
+    """What it says first, if it says in three lines that the disk is full."""
+    assert refused(done, 5), done.stderr
+    what, why, do = (line.strip() for line in done.stderr.splitlines()[-3:])
+    assert re.fullmatch(rf"The disk that holds {holder}(/\.filmcli-[0-9a-f-]+)? is full\.", why)
+    assert "Free some space there" in do and "--work-dir" in do
+    return what.removeprefix("error: ")
+
+
+@pytest.mark.parametrize(
+    ("start", "which", "says"),
+    [
+        ("open .filmcli", 1, "first_pass.json cannot be read or written"),
+        ("start ffmpeg 'file:", -2, "ffmpeg"),  # the second segment
+        ("start ffmpeg 'file:", -1, "ffmpeg could not write "),  # the film is joined
+    ],
+)
+def test_a_disk_that_is_really_full_is_named_and_the_run_goes_on_later(
+    tmp_path: Path, whole: Undisturbed, start: str, which: int, says: str
+) -> None:
+    number = whole.step(start, which)
+    with small_disk(tmp_path / "disk", "4m") as disk:
+        (work := disk / "work").mkdir()
+        shutil.copy(whole.source, work / "in.mkv")
+        struck = run(COMMAND, work, partial(strike, "filled", number))
+        assert says in said_of_full_disk(struck, work)
+        assert not (work / NAME).exists()
+        (disk / "filler").unlink()
+        again = run(COMMAND, work)
+        assert again.code == 0, again
+        assert sorted(os.listdir(work)) == [NAME, "in.mkv"]
+        assert (work / NAME).read_bytes() == whole.film
+
+
+def test_the_full_disk_is_that_of_the_output_if_the_parts_lie_elsewhere(
+    tmp_path: Path, whole: Undisturbed
+) -> None:
+    (tmp_path / "in.mkv").hardlink_to(whole.source)
+    command = [*COMMAND, "--work-dir", "parts", "-o", "disk/out.mkv"]
+    with small_disk(tmp_path / "disk", "16k") as disk:
+        struck = run(command, tmp_path)
+        assert said_of_full_disk(struck, disk).startswith("ffmpeg could not write ")
+        assert os.listdir(disk) == [] and "goes on from there" in struck.stderr
+    done = run(command, tmp_path)
+    assert done.code == 0, done.stderr
+    assert os.listdir(tmp_path / "parts") == []
 
 
 def refused(done: Done, code: int) -> bool:

@@ -381,7 +381,7 @@ def test_a_full_disk_is_reported(tmp_path: Path) -> None:
     ):
         for planes in noise(info.layout, W, H, 60):
             writer.write(planes)
-    assert caught.value.why == "The disk is full."
+    assert caught.value.why == f"The disk that holds {tmp_path} is full."
     assert not path.is_symlink()
 
 

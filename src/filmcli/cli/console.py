@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from filmcli.errors import FilmcliError, MachineError
+from filmcli.errors import FilmcliError, MachineError, full_disk
 from filmcli.timing import source_rate, spell_rate
 
 if TYPE_CHECKING:
@@ -61,6 +61,8 @@ def machine_failure(error: OSError) -> MachineError:
         why = "the machine is too busy, or a drive does not answer"
         return MachineError(str(error), why, "try again later")
     what = f"{error.filename or 'a file'} cannot be read or written"
+    if full := full_disk(what, error.strerror or "", error.filename):
+        return full
     return MachineError(what, str(error.strerror or error), "free space or rights, then try again")
 
 

@@ -303,8 +303,12 @@ def _hidden_name(output: str, key: str) -> str:
 
 
 def _write_json(path: str, facts: Mapping[str, Any]) -> None:
-    with open(path + ".part", "w") as file:
-        json.dump(facts, file, indent=1)
+    try:
+        with open(path + ".part", "w") as file:
+            json.dump(facts, file, indent=1)
+    except OSError as error:
+        error.filename = path  # the system does not name it if writing fails
+        raise
     _sync(path + ".part")
     os.replace(path + ".part", path)
 

@@ -25,7 +25,7 @@ from functools import lru_cache
 from types import TracebackType
 from typing import Any, BinaryIO, NamedTuple, cast
 
-from filmcli.errors import FilmcliError, MachineError, RenderError
+from filmcli.errors import FilmcliError, MachineError, RenderError, full_disk
 
 PATIENCE_SECONDS = 600.0
 """Ten minutes for one picture: x265 at its slowest takes less for one of 8K."""
@@ -209,15 +209,13 @@ class Child:
             killer = signal.Signals(-code).name
             raise self._failure(f"{what}.", f"It was killed by {killer}.")
         # ffmpeg ends well, too, if the last bytes find no room.
-        if code > 0 or os.strerror(errno.ENOSPC) in self.last_words():
-            ended = f" (exit code {code})" if code else ""
-            raise self._failure(f"{what}{ended}.", self.last_words())
+        if full := full_disk(f"{self.name} {what}.", self.last_words(), self._writes):
+            raise full
+        if code > 0:
+            raise self._failure(f"{what} (exit code {code}).", self.last_words())
 
     def _failure(self, what: str, why: str) -> FilmcliError | BrokenPipeError:
-        """The error if it failed: a full disk and a reader that left are no broken film."""
-        if os.strerror(errno.ENOSPC) in why:
-            do = "Free some space there, or name another folder, and give the same command again."
-            return MachineError(f"{self.name} {what}", "The disk is full.", do)
+        """The error if it failed: a reader that left is no broken film."""
         if os.strerror(errno.EPIPE) in why:
             return BrokenPipeError(errno.EPIPE, why)
         return RenderError(f"{self.name} {what}", why, self._advice)
