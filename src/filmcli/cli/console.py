@@ -230,7 +230,7 @@ class Teller:
             click.echo(
                 f"done: {printable(result.output)}   {result.frames} frames, "
                 f"{clock(float(result.duration))} of film, verified   "
-                f"{clock(result.seconds)}, {speed:.1f} fps",
+                f"in {clock(result.seconds)}, {speed:.1f} fps",
                 err=True,
             )
         if self._to_stdout:
@@ -271,7 +271,7 @@ def plan_lines(plan: Plan) -> Iterator[str]:
     )
     yield (
         f"{printable(plan.source)}   {info.width}x{info.height} {info.layout.pix_fmt} "
-        f"{info.color.matrix or 'untagged'}   {source} -> {spell_rate(timeline.rate)} fps   "
+        f"{info.color.matrix or 'no colour tags'}   {source} -> {spell_rate(timeline.rate)} fps   "
         f"{clock(float(length))}   {frames} -> {timeline.count} frames"
     )
     settings = plan.request.settings

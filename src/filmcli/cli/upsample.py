@@ -140,7 +140,9 @@ def _tile(text: str) -> int | str | None:
     if text in ("auto", "off"):
         return text if text == "auto" else None
     if not text.isdigit():
-        raise UsageError(f"--tile {text} makes no sense", "", "give pixels, auto or off")
+        raise UsageError(
+            f"cannot use '{text}' for --tile", "", "give a number of pixels, auto or off"
+        )
     return int(text)
 
 
@@ -153,7 +155,9 @@ def _slow(text: str | None) -> Fraction | None:
         slow = Fraction(0)
     if not Fraction(1, 100) <= slow <= 1000:
         raise UsageError(
-            f"--slow {text} makes no sense", "it is how many times slower", "try 2 or 4"
+            f"cannot use '{text}' for --slow",
+            "it says how many times slower, from 0.01 to 1000",
+            "give 2 or 4, for example",
         )
     return slow
 
@@ -163,9 +167,9 @@ def _moment(option: str, text: str | None) -> Fraction | None:
         return None if text is None else parse_clock(text)
     except ValueError:
         raise UsageError(
-            f"{option} {text} makes no sense",
+            f"cannot use '{text}' for {option}",
             "it is a time on the film's clock",
-            "give seconds, m:s or h:m:s, as 90, 1:30 or 0:01:30.5",
+            "give seconds, m:s or h:m:s: 90, 1:30 or 0:01:30.5",
         ) from None
 
 

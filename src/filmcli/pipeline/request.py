@@ -270,9 +270,9 @@ def asked_span(settings: Settings) -> Span | None:
     start, end = settings.start or Fraction(0), settings.end
     if end is not None and start >= end:
         raise UsageError(
-            f"no film lies from {float(start):g} s to {float(end):g} s",
-            "--end is not behind --start",
-            "give an --end that is later",
+            f"there is nothing from {float(start):g} s to {float(end):g} s",
+            "the end is not after the start",
+            "give an --end (-to) later than the --start (-ss)",
         )
     if settings.start is None and end is None:
         return None
