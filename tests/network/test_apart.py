@@ -13,6 +13,7 @@ from fractions import Fraction
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from filmcli.adaptation.scene import Recipe, adapt_scene
 from filmcli.errors import MachineError
@@ -61,6 +62,9 @@ def test_the_device_refuses_what_a_gpu_refuses() -> None:
     for mix in (lambda: apart + here, lambda: here * apart, lambda: torch.cat((apart, here))):
         with pytest.raises(RuntimeError, match="mixes"):
             mix()
+    table, rows = torch.ones(2, 8, device=DEVICE), torch.zeros(1, 1, dtype=torch.int64)
+    with pytest.raises(RuntimeError, match="is for the CPU"):
+        F.embedding_bag(rows.to(DEVICE), table, mode="sum")
     with counted() as seen:
         total = (apart * 2 + here.to(DEVICE)).sum()
         assert seen == ([], ["copy_"])

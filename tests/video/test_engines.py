@@ -40,6 +40,7 @@ def test_an_engine_that_is_not_there_is_done_without(film: Path, engine: str) ->
     (notice,) = found.notices[len(info.notices) :]
     assert notice.startswith(f"decoded by the processor ({engine}: ")
     assert "\n" not in notice
+    assert "Stream " not in notice
 
 
 def test_of_no_engine_nothing_is_said(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -129,7 +129,7 @@ def keep_freed_memory() -> None:
 def pictures_at_once(device: torch.device, height: int, width: int) -> int:
     """Return how many pictures of a size it takes to fill `device`; at least 1.
 
-    A CPU makes them one by one: two or four at once took 4 to 7 % less time at 640x360, 20 to 25 %
+    A CPU makes them one by one: two or four at once took 3 to 10 % less time at 640x360, 17 to 26 %
     at 320x180 (film-m in bfloat16, one core), but in float32 are others in the last bits, so that a
     picture would depend on which were asked for with it.
     """

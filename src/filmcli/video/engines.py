@@ -56,7 +56,9 @@ def _why_not(info: VideoInfo, film: VideoInfo) -> str | None:
     try:
         theirs = _first(film)
     except FilmcliError as error:
-        return " ".join(error.why.split())[:120] or error.what
+        said = [" ".join(line.split()) for line in error.why.split("; ")]
+        # ffmpeg's plan, which stands among its last lines, is no reason.
+        return "; ".join(x for x in said if "Stream " not in x)[:120] or error.what
     return None if _alike(_first(info), theirs) else "its pictures are others"
 
 
