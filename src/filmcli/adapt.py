@@ -25,8 +25,8 @@ from filmcli.errors import MachineError, OutputExistsError
 from filmcli.evaluation import clip
 from filmcli.frames import Frame, VideoInfo
 from filmcli.network.weights import Weights, load
-from filmcli.pipeline.job import fingerprint
 from filmcli.survey.firstpass import Surveying, distinct_frames, first_pass
+from filmcli.video.fingerprint import fingerprint
 from filmcli.video.probe import probe
 from filmcli.video.sequence import film_name
 from filmcli.video.spool import as_film, rate_of_stream

@@ -10,7 +10,6 @@ import pytest
 from filmcli.errors import MachineError, OutputExistsError, UsageError
 from filmcli.pipeline.job import (
     check_output,
-    fingerprint,
     open_job,
     output_path,
     recall,
@@ -37,24 +36,6 @@ def test_an_existing_folder_takes_the_default_name_and_old_containers_become_mat
     tmp_path: Path,
 ) -> None:
     assert output_path("in.avi", "2x", str(tmp_path)) == str(tmp_path / "in.2x.mkv")
-
-
-def test_fingerprint_follows_content_and_settings_not_names(tmp_path: Path) -> None:
-    one, two = tmp_path / "one.mp4", tmp_path / "two.mp4"
-    content = os.urandom(6 << 20)
-    one.write_bytes(content)
-    two.write_bytes(content)
-    key = fingerprint(str(one), {"fps": "60"})
-    assert key == fingerprint(str(two), {"fps": "60"})
-    assert key != fingerprint(str(one), {"fps": "59.94"})
-    two.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    assert key != fingerprint(str(two), {"fps": "60"})
-
-
-def test_fingerprint_of_a_tiny_file(tmp_path: Path) -> None:
-    path = tmp_path / "tiny"
-    path.write_bytes(b"x")
-    assert len(fingerprint(str(path), {})) == 16
 
 
 def test_the_input_is_never_the_output_not_even_by_link(tmp_path: Path) -> None:

@@ -10,8 +10,9 @@ import pytest
 
 from filmcli.frames import Neighbour, Planes
 from filmcli.network.interpolator import Interpolator
+from filmcli.pipeline.making import Progress
 from filmcli.pipeline.request import Settings
-from filmcli.pipeline.upsample import Event, Progress, upsample
+from filmcli.pipeline.upsample import Event, upsample
 from tests.clips import ffmpeg, pattern
 
 

@@ -17,7 +17,14 @@ from numpy.typing import NDArray
 
 from filmcli.errors import InputError, RenderError
 from filmcli.frames import Layout, Plane, Planes
-from filmcli.video.decode import decode, last_duration, pictures, thumbnails
+from filmcli.video.decode import (
+    LEAP_FRAMES,
+    decode,
+    decode_near,
+    last_duration,
+    pictures,
+    thumbnails,
+)
 from filmcli.video.pixels import EXACT_FLAGS, layout_of, plan_pixels
 from filmcli.video.probe import probe
 from tests.clips import add_sound, ffmpeg, noise, pattern, raw, write_film, write_vfr
@@ -433,3 +440,34 @@ def children() -> list[int]:
         check=True,
     ).stdout  # fmt: skip
     return [int(line.split()[0]) for line in listed.splitlines() if "ffmpeg" in line]
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [
+        ("closed.mp4", ("-c:v", "libx264", "-preset", "ultrafast", "-bf", "2")),
+        ("open.mkv", ("-c:v", "libx264", "-preset", "ultrafast", "-bf", "3", "-x264-params",
+                      "open-gop=1")),
+        ("refreshed.mp4", ("-c:v", "libx264", "-preset", "ultrafast", "-intra-refresh", "1")),
+        ("no_index.ts", ("-c:v", "mpeg2video")),
+    ],
+)  # fmt: skip
+def test_a_decoder_that_leaps_gives_the_same_frames(
+    tmp_path: Path, name: str, codec: tuple[str, ...]
+) -> None:
+    info = probe(pattern(tmp_path / name, 30, codec=codec, size="64x48"))
+    frames = list(decode(info))
+    times = [frame.time for frame in frames]
+    for first in (LEAP_FRAMES + 1, len(frames) - 1, len(frames)):
+        near = list(decode_near(info, times, first))
+        assert [frame.time for frame in near] == times[first:]
+        pairs = zip(near, frames[first:], strict=True)
+        assert all(equal(one.planes, other.planes) for one, other in pairs)
+
+
+def test_a_leap_into_frames_that_are_not_as_they_were_begins_anew(tmp_path: Path) -> None:
+    info = probe(pattern(tmp_path / "in.mp4", 25, size="64x48"))
+    frames = list(decode(info))
+    times = [frame.time + 10 * (at > LEAP_FRAMES + 9) for at, frame in enumerate(frames)]
+    near = list(decode_near(info, times, LEAP_FRAMES + 1))
+    assert [frame.time for frame in near] == [frame.time for frame in frames[LEAP_FRAMES + 1 :]]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -16,7 +17,6 @@ from torch import Tensor
 from filmcli.adaptation.lessons import Questions
 from filmcli.adaptation.recurrence import firsts
 from filmcli.adaptation.scene import Recipe, Scene, SceneAdaptation, adapt_scene, applied
-from filmcli.adaptation.store import Stored
 from filmcli.adaptation.support import choose
 from filmcli.errors import RenderError
 from filmcli.frames import Frame, VideoInfo
@@ -24,6 +24,7 @@ from filmcli.network.color import to_rgb, upload
 from filmcli.network.machine import choose_device
 from filmcli.network.networks import CONFIGS, Network, build
 from filmcli.network.weights import Weights
+from filmcli.video.decode import LEAP_FRAMES
 
 LESSONS, RULE, LONGEST = "lessons", "rule", "longest"
 """Names, in the metadata of meta-trained weights, of how they learned to adapt: the two questions'
@@ -46,6 +47,13 @@ class FilmSettings:
     deinterlace: bool = True
     device: str = "auto"
     video: int | None = None
+
+
+class Scenes(Protocol):
+    """Adaptations that were found before."""
+
+    def scene(self, number: int) -> SceneAdaptation:
+        """Return what was found of scene `number`."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +104,7 @@ class FilmAdapter:
         recipe: Recipe,
         frames_from: Callable[[int], Iterator[Frame]],
         *,
-        stored: Stored | None = None,
+        stored: Scenes | None = None,
         on_scene: Callable[[SceneAdaptation], None] | None = None,
     ) -> None:
         self._net = net
@@ -128,6 +136,10 @@ class FilmAdapter:
         if self._frames is not None:
             self._frames.close()  # type: ignore[attr-defined]
             self._frames = None
+
+    def can_go_on_to(self, number: int) -> bool:
+        """True if scene `number` does not lie before the last one asked for."""
+        return self._last is None or self._last[0].scene <= number
 
     def scene(self, number: int) -> SceneAdaptation:
         """Return the adaptation of scene `number`, at least the one asked for before."""
@@ -171,6 +183,8 @@ class FilmAdapter:
 
     def _frame_at(self, index: int) -> Tensor:
         """Return frame `index` as RGB; frames between the last one asked for and it are skipped."""
+        if index > self._next + LEAP_FRAMES:
+            self._close()
         if self._frames is None:
             self._frames = self._frames_from(index)
             self._next = index

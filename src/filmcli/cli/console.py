@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from filmcli.adaptation.film import Adapted
     from filmcli.adaptation.scene import SceneAdaptation
     from filmcli.pipeline.estimate import Estimate
+    from filmcli.pipeline.making import Progress
     from filmcli.pipeline.plan import Plan
-    from filmcli.pipeline.upsample import Event, Progress, Result
+    from filmcli.pipeline.upsample import Event, Result
 
 _LINES_EVERY_SECONDS = 30.0
 _JSON_EVERY_SECONDS = 1.0
@@ -132,8 +133,9 @@ class Teller:
         """Hear of one event."""
         from filmcli.adaptation.film import Adapted
         from filmcli.pipeline.estimate import Estimate
+        from filmcli.pipeline.making import Progress
         from filmcli.pipeline.plan import Plan
-        from filmcli.pipeline.upsample import Progress, Result
+        from filmcli.pipeline.upsample import Result
         from filmcli.survey.firstpass import Surveying
 
         match event:
@@ -320,8 +322,9 @@ class JsonTeller:
         """Hear of one event; progress is told at most once a second."""
         from filmcli.adaptation.film import Adapted
         from filmcli.pipeline.estimate import Estimate
+        from filmcli.pipeline.making import Progress
         from filmcli.pipeline.plan import Plan
-        from filmcli.pipeline.upsample import Progress, Result
+        from filmcli.pipeline.upsample import Result
         from filmcli.survey.firstpass import Surveying
 
         match event:

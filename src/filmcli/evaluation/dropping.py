@@ -13,7 +13,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import groupby, islice
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from filmcli.adaptation.film import FilmAdapter, adaptable, recipe_of
 from filmcli.adaptation.scene import Scene, scenes_of
@@ -72,8 +72,7 @@ class Dropped:
 
     def kept_from(self, number: int) -> Generator[Frame, None, None]:
         """Yield the kept frames from that of this number on, as the film's own planes."""
-        frames = cast("Generator[Frame, None, None]", decode(self.info, number * self.drop))
-        with closing(frames):
+        with closing(decode(self.info, number * self.drop)) as frames:
             yield from islice(frames, 0, None, self.drop)
 
     def kept_scenes(self) -> list[Scene]:

@@ -17,6 +17,7 @@ from torch import Tensor
 from filmcli.errors import RenderError
 from filmcli.frames import Frame, Neighbour, Planes
 from filmcli.timing import Outer, Slot
+from filmcli.video.decode import LEAP_FRAMES
 
 T = TypeVar("T")
 
@@ -53,6 +54,10 @@ class Reel:
         self._frames = frames
         self._next = first_index
         self._held: list[Planes] = []
+
+    def is_near(self, index: int) -> bool:
+        """True if `index` is held, or not so far ahead that a new reel would be there sooner."""
+        return self._next - len(self._held) <= index <= self._next + LEAP_FRAMES
 
     def at(self, index: int) -> Planes:
         """Return the planes of source frame `index`, at most three before the furthest so far.

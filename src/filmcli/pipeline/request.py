@@ -18,7 +18,7 @@ from filmcli.frames import Span, VideoInfo
 from filmcli.network.interpolator import Interpolator
 from filmcli.network.machine import choose_device, choose_precision
 from filmcli.network.weights import Weights, load
-from filmcli.pipeline.job import check_output, check_place, fingerprint, output_path, recall
+from filmcli.pipeline.job import check_output, check_place, output_path, recall
 from filmcli.survey.firstpass import FirstPass
 from filmcli.timing import Rate, parse_rate, spell_rate
 from filmcli.video.codecs import (
@@ -30,6 +30,7 @@ from filmcli.video.codecs import (
     fitted,
 )
 from filmcli.video.engines import decoded_by
+from filmcli.video.fingerprint import fingerprint
 from filmcli.video.mux import read_tag
 from filmcli.video.probe import probe
 from filmcli.video.process import ffmpeg_version

@@ -11,30 +11,22 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from functools import partial
+from typing import Protocol
 
-from torch import Tensor
-
-from filmcli.adaptation.film import Adapted, FilmAdapter, adaptable, recipe_of
-from filmcli.adaptation.store import adapted_path, find, key_facts
-from filmcli.frames import Frame, Planes
-from filmcli.pipeline.estimate import Estimate, estimate
-from filmcli.pipeline.job import Job, clear_up, fingerprint, open_job
+from filmcli.adaptation.film import Adapted
+from filmcli.pipeline.estimate import Estimate
+from filmcli.pipeline.job import Job, clear_up, open_job
+from filmcli.pipeline.making import Here, Maker, Progress, Told, known_scenes, progress_at
 from filmcli.pipeline.plan import Plan, make_plan
 from filmcli.pipeline.preview import previewed
-from filmcli.pipeline.render import Reel, render
 from filmcli.pipeline.request import Request, Settings, check_asked, check_sample, prepare
-from filmcli.pipeline.segments import source_span
-from filmcli.survey.firstpass import Surveying, distinct_frames
-from filmcli.video.captions import captions_of, read_captions
-from filmcli.video.encode import SEGMENT_SUFFIX, SegmentWriter, StreamWriter
+from filmcli.survey.firstpass import Surveying
+from filmcli.video.encode import SEGMENT_SUFFIX, StreamWriter
 from filmcli.video.mux import join, verify
-from filmcli.video.prefetch import prefetch
-from filmcli.video.sequence import film_name, is_pattern, present
+from filmcli.video.sequence import is_pattern, present
 from filmcli.video.spool import as_film, shown_rate
 from filmcli.video.stills import (
     final_names,
@@ -44,25 +36,6 @@ from filmcli.video.stills import (
     write_animation,
     write_numbered,
 )
-
-_DECODED_AHEAD = 4  # frames; the decoder's own threads keep more inside ffmpeg
-
-
-@dataclass(frozen=True)
-class Progress:
-    """`done` of `total` output frames stand on disk or in the encoder, `written` as bytes.
-
-    None are counted on the way to standard output.
-    """
-
-    source: str
-    done: int
-    total: int
-    scene: int
-    scenes: int
-    segment: int
-    segments: int
-    written: int | None = None
 
 
 @dataclass(frozen=True)
@@ -79,16 +52,34 @@ class Result:
     skipped: bool = False
 
 
+class Makers(Protocol):
+    """Whoever makes a film's segments."""
+
+    def describe(self, plan: Plan) -> str:
+        """Who makes the pictures, in words."""
+
+    def foretell(self, plan: Plan, todo: Sequence[int], report: Told) -> None:
+        """Say how long these segments will take, if somebody knows."""
+
+    def make(self, plan: Plan, job: Job, report: Told) -> None:
+        """Make every segment of the film that no earlier run finished."""
+
+
 Event = Surveying | Plan | Estimate | Adapted | Progress | Result
 Report = Callable[[Event], None]
-ParamsOf = Callable[[int], Mapping[str, Tensor] | None]
 
 
-def upsample(path: str, settings: Settings | None = None, report: Report | None = None) -> Result:
+def upsample(
+    path: str,
+    settings: Settings | None = None,
+    report: Report | None = None,
+    makers: Makers | None = None,
+) -> Result:
     """Make the smoother film of `path` and return where it is.
 
-    `report` hears of every step. Raises a `FilmcliError` for whatever a user can cause; then
-    nothing stands under the output's name that was not there before.
+    `report` hears of every step; `makers` make the segments, by default this process. Raises a
+    `FilmcliError` for whatever a user can cause; then nothing stands under the output's name that
+    was not there before.
     """
     settings, report = settings or Settings(), report or (lambda _: None)
     rate = shown_rate(settings.in_fps)
@@ -99,10 +90,10 @@ def upsample(path: str, settings: Settings | None = None, report: Report | None 
         check_sample(sample, path, settings)
 
     with as_film(path, rate, settings.work_dir, check) as film:
-        return _upsample(path, film, settings, report)
+        return _upsample(path, film, settings, report, makers or Here())
 
 
-def _upsample(path: str, film: str, settings: Settings, report: Report) -> Result:
+def _upsample(path: str, film: str, settings: Settings, report: Report, makers: Makers) -> Result:
     started = time.monotonic()
     request = prepare(film, settings, path)
     if request.finished:
@@ -113,13 +104,15 @@ def _upsample(path: str, film: str, settings: Settings, report: Report) -> Resul
         report(Surveying(path, done))
 
     plan = make_plan(previewed(request, reading), reading)
-    request = plan.request
+    makers = Here() if plan.output == "-" else makers
+    plan = replace(plan, device=makers.describe(plan))
     report(plan)
     if settings.dry_run:
-        _tell_estimate(plan, range(len(plan.segments)), report)
+        makers.foretell(plan, range(len(plan.segments)), report)
+    elif plan.output == "-":
+        _stream(plan, report)
     else:
-        make = _stream if request.output == "-" else _make
-        make(request, plan, report)
+        _make(plan, makers, report)
     timeline = plan.timeline
     duration = timeline.count / timeline.rate
     scenes = timeline.scenes
@@ -127,9 +120,9 @@ def _upsample(path: str, film: str, settings: Settings, report: Report) -> Resul
     return Result(path, plan.output, timeline.count, duration, scenes, plan.kinds, seconds)
 
 
-def _make(request: Request, plan: Plan, report: Report) -> None:
-    """Render what is left, segment by segment; join, verify, rename."""
-    settings, timeline = request.settings, plan.timeline
+def _make(plan: Plan, makers: Makers, report: Report) -> None:
+    """Let what is left be made, segment by segment; join, verify, rename."""
+    request, settings, timeline = plan.request, plan.request.settings, plan.timeline
     assert request.streams is not None  # a file, not a pipe
     with open_job(
         plan.output, request.key, SEGMENT_SUFFIX, settings.work_dir, settings.fresh
@@ -138,7 +131,7 @@ def _make(request: Request, plan: Plan, report: Report) -> None:
             job.check_name_is_free()
         facts = {"source": os.path.abspath(plan.source), "output": job.output, "key": job.key}
         job.record(facts, plan.segments, plan.found.spelled())
-        _render_segments(request, plan, job, report)
+        makers.make(plan, job, report)
         lengths = [segment.last - segment.first for segment in plan.segments]
         parts = [(job.path(index), length) for index, length in enumerate(lengths)]
         if is_stills(job.output):
@@ -177,108 +170,15 @@ def _make_stills(request: Request, plan: Plan, job: Job, parts: list[tuple[str, 
     job.publish(request.settings.overwrite)
 
 
-def _render_segments(request: Request, plan: Plan, job: Job, report: Report) -> None:
-    """Make every segment that no earlier run finished; one decode runs through all of them."""
-    todo = [index for index in range(len(plan.segments)) if not job.is_finished(index)]
-    if not todo:
-        return
-    _tell_estimate(plan, todo, report)
-    first, _ = source_span(plan.timeline, plan.segments[todo[0]])
-    said = _captions(request, plan)
-    frames = _frames(request, plan, first)
-    with (
-        prefetch(frames, _DECODED_AHEAD) as ahead,
-        _adaptation(request, plan, report) as params_of,
-    ):
-        reel = Reel(ahead, first)
-        for index in todo:
-            part, rate = job.part(index), plan.timeline.rate
-            mine = said[plan.segments[index].first : plan.segments[index].last]
-            with SegmentWriter(part, request.info, request.encoding, rate, mine) as writer:
-                written = partial(job.written, index)
-                for planes in _pictures(request, plan, index, reel, params_of, report, written):
-                    writer.write(planes)
-            job.finish(index)
-
-
-def _tell_estimate(plan: Plan, todo: Sequence[int], report: Report) -> None:
-    if (expected := estimate(plan, todo)) is not None:
-        report(expected)
-
-
-def _captions(request: Request, plan: Plan) -> list[bytes]:
-    """What each new picture says, nothing if no captions are carried."""
-    if not plan.captions:
-        return []
-    foot, slow = plan.found.origin, request.settings.slow or Fraction(1)
-    told = ((foot + (time - foot) * slow, said) for time, said in read_captions(request.info))
-    timeline = plan.timeline
-    return captions_of(told, timeline.time(0), timeline.rate, timeline.count)
-
-
-def _stream(request: Request, plan: Plan, report: Report) -> None:
+def _stream(plan: Plan, report: Report) -> None:
     """Send the pictures to standard output as they are made, as y4m if no codec was asked for."""
-    _tell_estimate(plan, range(len(plan.segments)), report)
-    frames = _frames(request, plan)
+    request = plan.request
+    Here().foretell(plan, range(len(plan.segments)), report)
     with (
-        prefetch(frames, _DECODED_AHEAD) as ahead,
-        _adaptation(request, plan, report) as params_of,
+        Maker(plan, known_scenes(plan), report) as maker,
         StreamWriter(request.info, request.encoding, plan.timeline.rate) as writer,
     ):
-        reel = Reel(ahead, 0)
-        for index in range(len(plan.segments)):
-            for planes in _pictures(request, plan, index, reel, params_of, report):
+        for index, segment in enumerate(plan.segments):
+            for done, planes in enumerate(maker.pictures(index), segment.first + 1):
                 writer.write(planes)
-
-
-def _frames(request: Request, plan: Plan, first: int = 0) -> Iterator[Frame]:
-    """The frames that the timeline speaks of, from index `first` on."""
-    deinterlace = request.settings.deinterlace
-    return distinct_frames(request.info, plan.found, first, deinterlace=deinterlace)
-
-
-@contextmanager
-def _adaptation(request: Request, plan: Plan, report: Report) -> Iterator[ParamsOf]:
-    """Give the parameters to render each scene with, in rising order; None for the weights' own."""
-    settings = request.settings
-    if not settings.steps:
-        yield lambda _: None
-        return
-    cuts = [scene.first for scene in plan.scenes[1:]]
-    recipe = recipe_of(request.weights, settings.steps)
-    facts = key_facts(request.weights.sha256, recipe, cuts, settings.deinterlace, settings.dedupe)
-    if request.info.both_fields:
-        facts = {**facts, "fields": "both"}
-    if request.info.span:
-        facts = {**facts, "span": str(request.info.span)}
-    with FilmAdapter(
-        adaptable(request.weights, settings.device),
-        request.info,
-        plan.scenes,
-        recipe,
-        partial(_frames, request, plan),
-        stored=find(adapted_path(film_name(plan.source)), fingerprint(request.info.path, facts)),
-        on_scene=lambda scene: report(Adapted(plan.source, scene, len(plan.scenes))),
-    ) as adapter:
-        yield adapter.params
-
-
-def _pictures(
-    request: Request,
-    plan: Plan,
-    index: int,
-    reel: Reel,
-    params_of: ParamsOf,
-    report: Report,
-    written: Callable[[], int | None] = lambda: None,
-) -> Iterator[Planes]:
-    """The pictures of one segment, telling after each how far the film is."""
-    segment, timeline = plan.segments[index], plan.timeline
-    scene = segment.scene - plan.segments[0].scene + 1
-    place = scene, timeline.scenes, index + 1, len(plan.segments)
-    slots = timeline.slots(segment.first, segment.last)
-    params = params_of(segment.scene)
-    made = render(reel, slots, timeline.outer, request.interpolator, params)
-    for done, planes in enumerate(made, segment.first + 1):
-        yield planes
-        report(Progress(plan.source, done, timeline.count, *place, written()))
+                report(progress_at(plan, index, done))

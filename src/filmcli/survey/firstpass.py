@@ -20,7 +20,7 @@ from filmcli.survey.pulldown import even_pulldown
 from filmcli.survey.scenes import survey
 from filmcli.survey.steady import steady
 from filmcli.timing import source_rate
-from filmcli.video.decode import decode, last_duration, thumbnails
+from filmcli.video.decode import decode, decode_near, last_duration, thumbnails
 from filmcli.video.seen import Seen
 
 
@@ -167,7 +167,7 @@ def distinct_frames(
     repeats = set(found.repeats)
     kept = (index for index in range(len(found.times)) if index not in repeats)
     start = next(islice(kept, first, None), len(found.times))
-    frames = enumerate(decode(info, start, deinterlace=deinterlace), start)
+    frames = enumerate(decode_near(info, found.times, start, deinterlace=deinterlace), start)
     return (frame for index, frame in frames if index not in repeats)
 
 

@@ -37,6 +37,9 @@ _log = logging.getLogger(__name__)
 THUMBNAIL_WIDTH = 160
 MAX_PICTURES = 24 * 3600 * 60
 """What is longer than a day at 60 fps (or six hours at 240) is taken for a film without an end."""
+LEAP_FRAMES = 500
+"""Frames that take as long to decode as a new decoder takes to be there: it begins three seconds
+earlier, at a key frame, of which most films have one every ten seconds or oftener."""
 _EARLIER_SECONDS = 3
 """So much before a span reading starts: coding order may be a second ahead of time."""
 _NEAR_SECONDS = 10
@@ -55,7 +58,9 @@ class Thumbnail(NamedTuple):
     color: NDArray[np.uint8]
 
 
-def decode(info: VideoInfo, first: int = 0, *, deinterlace: bool = True) -> Iterator[Frame]:
+def decode(
+    info: VideoInfo, first: int = 0, *, deinterlace: bool = True
+) -> Generator[Frame, None, None]:
     """Frames from index `first` on, in order of presentation, times from the container's start.
 
     Times rise strictly: of two pictures with one time the later is kept, and a clock that falls
@@ -74,6 +79,31 @@ def decode(info: VideoInfo, first: int = 0, *, deinterlace: bool = True) -> Iter
     size = layout.frame_bytes(width, height)
     for time, buffer in _pull(info, shape, pix_fmt, size, first):
         yield Frame(time, layout.split(buffer.data, width, height))
+
+
+def decode_near(
+    info: VideoInfo, times: Sequence[Fraction], first: int, *, deinterlace: bool = True
+) -> Iterator[Frame]:
+    """The same frames as `decode` gives from index `first` on, without those before if possible.
+
+    `times` are those of all frames, each nearer to its own than to its neighbours'. What does not
+    come as they say is read from the film's beginning.
+    """
+    at = first
+    if LEAP_FRAMES < first < len(times) and seek_args(info, times[first]):
+        between = [(one + other) / 2 for one, other in pairwise(times[first - 1 :])]
+        ends = [*between[1:], times[-1] + MAX_PICTURES]
+        span = Span(between[0], info.span.end if info.span else None)
+        # The first frame of a span is the one shown when it starts.
+        apart = decode(replace(info, span=span), 1, deinterlace=deinterlace)
+        with closing(apart) as near:
+            for frame, begin, end in zip(near, between, ends, strict=False):
+                if not begin < frame.time < end:
+                    break
+                yield frame
+                at += 1
+    if at < len(times):
+        yield from decode(info, at, deinterlace=deinterlace)
 
 
 def thumbnails(
