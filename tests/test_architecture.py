@@ -24,6 +24,7 @@ FLOORS = {
     "losses": 1,
     "lpips": 1,
     "survey": 2,
+    "cluster": 2,
     "adaptation": 2,
     "comparison": 2,
     "page": 3,

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from filmcli.api import probe, upsample
     from filmcli.frames import Color, VideoInfo
     from filmcli.interpolation import Interpolator
-    from filmcli.pipeline.upsample import Progress, Result
+    from filmcli.pipeline.making import Progress
+    from filmcli.pipeline.upsample import Result
 
 __version__ = "0.1.0"
 
@@ -34,7 +35,7 @@ __all__ = [
 _HOMES = {
     "Color": "filmcli.frames",
     "Interpolator": "filmcli.interpolation",
-    "Progress": "filmcli.pipeline.upsample",
+    "Progress": "filmcli.pipeline.making",
     "Result": "filmcli.pipeline.upsample",
     "VideoInfo": "filmcli.frames",
     "probe": "filmcli.api",

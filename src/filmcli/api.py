@@ -16,7 +16,8 @@ from filmcli.video.spool import as_film, rate_of_stream, shown_rate
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from filmcli.pipeline.upsample import Event, Progress, Result
+    from filmcli.pipeline.making import Progress
+    from filmcli.pipeline.upsample import Event, Result
 
 Path = str | os.PathLike[str]
 Number = float | str | Fraction
@@ -76,10 +77,11 @@ def upsample(
     MachineError for what this machine lacks. Then nothing new stands under the output's name.
     """
     from filmcli.pipeline import upsample as main_path
+    from filmcli.pipeline.making import Progress
     from filmcli.pipeline.request import Settings
 
     def report(event: Event) -> None:
-        if progress is not None and isinstance(event, main_path.Progress):
+        if progress is not None and isinstance(event, Progress):
             progress(event)
 
     given: dict[str, object] = dict(options)

@@ -211,12 +211,14 @@ class Teller:
         pace = _pace(speed / float(self._film.timeline.rate))
         scene = f"scene {at.scene}/{at.scenes}"
         if self._mode == "bar":
+            scene = f"{at.nodes} node{'s' * (at.nodes != 1)}" if at.nodes else scene
             words = [f"{pace} real time", f"{clock((at.total - at.done) / speed)} left"]
             words += [size(at.written)] if at.written else []
             self._move_bar(scene, at.done, at.total, "  ".join(words))
         elif self._mode == "lines" and now - self._told >= _LINES_EVERY_SECONDS:
             self._told = now
             written = f", {size(at.written)} written" if at.written else ""
+            scene += f" on {at.node}, one of {at.nodes}," if at.nodes else ""
             click.echo(
                 f"filmcli: {printable(at.source)} {100 * at.done // at.total}% "
                 f"{at.done}/{at.total} frames {scene} {speed:.1f} fps, {pace} real time, "
@@ -340,7 +342,7 @@ class JsonTeller:
                 now = time.monotonic()
                 if now - self._told >= _JSON_EVERY_SECONDS or event.done == event.total:
                     self._told = now
-                    self.tell("progress", **vars(event))
+                    self.tell("progress", **_progress_facts(event))
             case Result():
                 facts = {**vars(event), "duration": float(event.duration)}
                 self.tell("skipped" if facts.pop("skipped") else "done", **facts)
@@ -371,6 +373,11 @@ def scene_facts(scene: SceneAdaptation) -> dict[str, Any]:
     facts = {**vars(scene), "kept": scene.deltas is not None}
     del facts["deltas"]
     return facts
+
+
+def _progress_facts(at: Progress) -> dict[str, Any]:
+    """Return what is told of progress to programs: nodes only where there are any."""
+    return {k: v for k, v in vars(at).items() if at.nodes or k not in ("node", "nodes")}
 
 
 def _plan_facts(plan: Plan) -> dict[str, Any]:

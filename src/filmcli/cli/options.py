@@ -84,6 +84,10 @@ precision = click.option(
     show_default=True,
     help="Numbers that the network counts in.",
 )
+cluster = click.option(
+    "--cluster", metavar="local|auto|ADDRESS",
+    help="Share the work by Ray: over this machine's GPUs, or over many machines.",
+)  # fmt: skip
 as_json = click.option(
     "--json", "as_json", is_flag=True, help="One JSON object a line on standard output."
 )

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from filmcli.cli import options
+from filmcli.cli.cluster import crew_of
 from filmcli.cli.console import JsonTeller, Teller, library_warnings, machine_failure
 from filmcli.cli.inputs import films, refuse_collisions
 from filmcli.errors import FilmcliError, UsageError
 from filmcli.timing import parse_clock
+
+if TYPE_CHECKING:
+    from filmcli.pipeline.upsample import Makers
 
 TOPICS = {
     "What to make": ("fps", "slow", "start", "end", "preview", "output", "overwrite"),
     "How frames are made": ("weights", "steps", "cuts", "dedupe", "deinterlace"),
     "How the film is written": ("codec", "crf", "preset", "pix_fmt", "ffmpeg_args", "audio"),
     "How the input is read": ("in_fps", "video", "hwaccel"),
-    "This machine": ("device", "precision", "tile", "work_dir"),
+    "Where it is made": ("device", "precision", "tile", "work_dir", "cluster"),
     "This run": ("dry_run", "fresh", "progress", "as_json", "quiet"),
 }
 
@@ -75,6 +80,7 @@ TOPICS = {
     help="Decode by this engine, if its pictures are the same.",
 )
 @options.device
+@options.cluster
 @options.precision
 @click.option(
     "--tile",
@@ -92,7 +98,12 @@ TOPICS = {
 @options.as_json
 @click.option("-q", "--quiet", is_flag=True, help="Warnings and errors only.")
 def upsample(
-    inputs: tuple[str, ...], as_json: bool, progress: str, quiet: bool, **asked: Any
+    inputs: tuple[str, ...],
+    as_json: bool,
+    progress: str,
+    quiet: bool,
+    cluster: str | None,
+    **asked: Any,
 ) -> int:
     """Raise the frame rate of films.
 
@@ -115,8 +126,26 @@ def upsample(
     refuse_collisions(pairs)
     if ("-", None) in pairs:
         raise UsageError("a film from standard input has no name", "", "name the new one with -o")
-    with library_warnings():
-        return _each(pairs, settings, teller)
+    with library_warnings(), _makers(cluster, settings) as makers:
+        return _each(pairs, settings, teller, makers)
+
+
+@contextmanager
+def _makers(cluster: str | None, settings: dict[str, Any]) -> Iterator[Makers | None]:
+    """Who is to make the segments: a cluster's workers while the `with` lasts, or this process."""
+    if cluster is None:
+        yield None
+        return
+    if settings["output"] == "-":
+        raise UsageError(
+            "a cluster does not write to standard output",
+            "segments are finished in any order",
+            "name a file with -o, or leave out --cluster",
+        )
+    with crew_of(cluster, settings["device"], settings["precision"]) as crew:
+        from filmcli.pipeline.cluster import Far
+
+        yield Far(crew)
 
 
 def _settings(asked: dict[str, Any]) -> dict[str, Any]:
@@ -174,7 +203,10 @@ def _moment(option: str, text: str | None) -> Fraction | None:
 
 
 def _each(
-    pairs: Sequence[tuple[str, str | None]], settings: dict[str, Any], teller: Teller | JsonTeller
+    pairs: Sequence[tuple[str, str | None]],
+    settings: dict[str, Any],
+    teller: Teller | JsonTeller,
+    makers: Makers | None,
 ) -> int:
     """Do one film after the other; a failed one does not stop the rest."""
     from filmcli.pipeline.request import Settings
@@ -185,7 +217,8 @@ def _each(
         try:
             if output is not None and output.endswith(os.sep) and not settings["dry_run"]:
                 os.makedirs(output, exist_ok=True)
-            result = upsample_film(path, Settings(**{**settings, "output": output}), teller)
+            asked = Settings(**{**settings, "output": output})
+            result = upsample_film(path, asked, teller, makers)
             if not settings["dry_run"]:
                 teller(result)
         except (BrokenPipeError, KeyboardInterrupt):

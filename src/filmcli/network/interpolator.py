@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -77,6 +78,10 @@ class Interpolator:
         tile: int | str | None = "auto",
         recursion: int | None = None,
     ) -> None:
+        self._made_of = partial(
+            Interpolator, weights, layout, color, width, height,
+            device=device, precision=precision, tile=tile, recursion=recursion,
+        )  # fmt: skip
         self._layout, self._color = layout, color
         self._height, self._width = height, width
         self._weights = weights
@@ -91,6 +96,10 @@ class Interpolator:
         self._load(choose_precision(precision, self._device))
         self._auto_tile = tile == "auto"
         self._set_tile(self._first_tile(tile))
+
+    def __reduce__(self) -> tuple[Callable[[], Interpolator], tuple[()]]:
+        """Pickled it is what it was made of; it is made anew on the device that is there."""
+        return self._made_of, ()
 
     def describe(self) -> str:
         """Return device, precision and tiles in words, as "cpu, float32"."""

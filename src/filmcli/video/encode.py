@@ -47,6 +47,22 @@ SEGMENT_SUFFIX = ".nut"
 """File name ending of a segment, whatever its codec."""
 
 
+_X264_MOST_THREADS = 128
+
+
+def as_coded_on(cores: int, encoding: Encoding, info: VideoInfo) -> Encoding:
+    """Words under which any machine codes the film as one with so many cores does by itself.
+
+    x264 takes three threads for two cores, and at least two rows of macroblocks for a thread; by
+    their number it chooses other bits.
+    """
+    if encoding.encoder != "libx264" or "-threads" in encoding.ffmpeg_args:
+        return encoding
+    rows = -(-info.height // 16)
+    threads = min(max(1, cores * 3 // 2), max(1, rows // 2), _X264_MOST_THREADS)
+    return replace(encoding, ffmpeg_args=("-threads", str(threads), *encoding.ffmpeg_args))
+
+
 def _quality(encoding: Encoding, info: VideoInfo, pix_fmt: str) -> dict[str, str | int | float]:
     encoder = encoding.encoder
     words: dict[str, str | int | float] = {**_DEFAULTS.get(encoder, {})}
