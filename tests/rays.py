@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -50,6 +52,25 @@ class Nodes:
         """Kill a node: its raylet, which takes its workers with it."""
         (raylet,) = self._nodes[number].all_processes["raylet"]
         os.kill(raylet.process.pid, signal.SIGKILL)
+
+    @contextmanager
+    def blind(self, folder: str) -> Iterator[None]:
+        """One node more, of one core, for which the folder is empty; skips where that needs root.
+
+        It lives in a mount namespace of its own.
+        """
+        if subprocess.run(["unshare", "-m", "true"], capture_output=True, check=False).returncode:
+            pytest.skip("unshare -m is not allowed here: it needs root")
+        start = f"ray start --address={self.address} --num-cpus=1 --block"
+        start += " --object-store-memory=83886080 --min-worker-port=0 --max-worker-port=0"
+        words = ["unshare", "-m", "sh", "-c", f"mount -t tmpfs none '{folder}' && exec {start}"]
+        folders = f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}"
+        env = {**os.environ, "PATH": folders}
+        with subprocess.Popen(words, env=env, stdout=subprocess.DEVNULL) as node:
+            try:
+                yield
+            finally:
+                node.terminate()
 
     def close(self) -> None:
         """End them all."""

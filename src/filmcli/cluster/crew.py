@@ -113,13 +113,15 @@ class Crew:
 
     def _gather(self) -> None:
         """Meet all who are there; who is busy elsewhere may come later."""
-        self._look_around()
         until = time.monotonic() + _START_SECONDS
-        while new := {hand.waits_for: hand for hand in self._hands.values() if not hand.facts}:
-            ready, _ = ray.wait(list(new), timeout=max(0, until - time.monotonic()))
-            if not ready:
-                break
-            self._meet_first(new[ready[0]])
+        while time.monotonic() < until:
+            self._look_around()
+            new = {hand.waits_for: hand for hand in self._hands.values() if not hand.facts}
+            if self._hands and not new:
+                return
+            for ref in ray.wait(list(new), timeout=_LOOK_SECONDS)[0] if new else ():
+                self._meet_first(new[ref])
+            self._is_over.wait(0 if new else _TURN_SECONDS)
         if not any(hand.facts for hand in self._hands.values()):
             raise MachineError(
                 "no worker of the cluster is free",
