@@ -15,16 +15,16 @@ from unittest.mock import patch
 import torch
 from torch import Tensor
 
+from benchmarks.gpu import port
 from benchmarks.gpu.machine import card, convolution_rate, copy_rates, finish, matrix_rate
 from benchmarks.gpu.scenery import YUV420, frames, weights_of
 from benchmarks.gpu.sheet import Parts, Row, Sheet, options
 from benchmarks.gpu.stages import kernels, operations, watched
 from filmcli.frames import Color, Neighbour, Planes
 from filmcli.network import painter
-from filmcli.network.film import Film
 from filmcli.network.interpolator import Interpolator
 from filmcli.network.machine import choose_device
-from filmcli.network.networks import CONFIGS, build
+from filmcli.network.networks import CONFIGS
 from filmcli.network.painter import Painter
 from filmcli.network.recording import Replayer
 from filmcli.network.weights import default_name
@@ -266,12 +266,15 @@ def compiled(device: torch.device, tiny: bool) -> Iterator[Row]:
 
 
 def plain_loop(device: torch.device, tiny: bool) -> Iterator[Row]:
-    """Compare `film` with itself as published code runs it: a pair at a time, nothing shared."""
+    """Compare `film` with its port: a pair at a time, nothing shared, and nothing recorded."""
     width, height = TINY_SIZES[0] if tiny else (1920, 1088)  # whole pixels of the coarsest level
     dtype = torch.float32 if device.type == "cpu" else torch.float16
     seconds = _BLINK if tiny else 2.0
     pair = [torch.rand(1, 3, height, width) for _ in range(2)]
-    plain = _a_second(partial(_plainly, _plain_net(device, dtype), pair), device, seconds)
+    state = weights_of("film")[0].state_dict
+    params = {name: value.to(device, dtype) for name, value in state.items()}
+    plain = _a_second(partial(_plainly, params, pair), device, seconds)
+    del params
     _let_go(device)
     film, _ = _open("film", width, height, device, str(dtype).removeprefix("torch."))
     ours = _a_second(film.interval, device, seconds)
@@ -283,19 +286,13 @@ def plain_loop(device: torch.device, tiny: bool) -> Iterator[Row]:
     }
 
 
-def _plain_net(device: torch.device, dtype: torch.dtype) -> Film:
-    net = build(CONFIGS["film"]).eval()
-    net.load_state_dict(weights_of("film")[0].state_dict)
-    return net.to(device, dtype)
-
-
 @torch.inference_mode()
-def _plainly(net: Film, pair: list[Tensor]) -> None:
-    """Make an interval's two pictures as the published port's loop does."""
-    device = next(net.parameters()).device
+def _plainly(params: port.Params, pair: list[Tensor]) -> None:
+    """Make an interval's two pictures one after the other, from main memory and back to it."""
+    there = next(iter(params.values()))
     for phase in PHASES[0]:
-        left, right = (picture.to(device) for picture in pair)
-        net(left, right, torch.tensor([float(phase)]).to(device)).clamp(0, 1).float().cpu()
+        left, right = (picture.to(there) for picture in pair)
+        port.film(params, left, right, float(phase)).clamp(0, 1).float().cpu()
 
 
 def _a_second(work: Callable[[], object], device: torch.device, seconds: float) -> float:

@@ -16,12 +16,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from benchmarks.gpu import pack
+from benchmarks.gpu import pack, port
 from benchmarks.gpu.check import apart
 from benchmarks.gpu.material import Footage, read_footage, read_pictures
 from benchmarks.gpu.scenery import YUV420, YUV420_10, YUVA444, frames
 from benchmarks.gpu.sheet import Row, Sheet, table
 from filmcli.frames import Layout
+from filmcli.network.networks import CONFIGS, build
 from filmcli.network.weights import load
 from filmcli.training.recipe import Recipe
 from tests.clips import pattern
@@ -209,6 +210,20 @@ def test_scenery_pans(layout: Layout) -> None:
     assert all(plane.dtype == layout.dtype for plane in first)
     # Above the square that goes another way, the luma of 6 px further right, 2 px further down.
     assert np.array_equal(second[0][:15, :80], first[0][2:17, 6:86])
+
+
+@torch.no_grad()
+def test_the_port_makes_the_pictures_of_film() -> None:
+    torch.manual_seed(0)
+    net = build(CONFIGS["film"])
+    for name, weights in net.named_parameters():
+        if "_convs.4.0" in name:
+            weights *= 20  # flows of some pixels
+    left, right = torch.rand(2, 1, 3, 64, 64)
+    interval = net.interval(net.features(left), net.features(right))
+    assert interval.flows.forward[0].abs().mean() > 1
+    truth = net.synthesize(interval, torch.tensor([0.2])).frame
+    assert torch.allclose(port.film(net.state_dict(), left, right, 0.2), truth, atol=1e-3)
 
 
 def test_distance_by_hand() -> None:
