@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -155,14 +156,21 @@ def test_published_film_and_its_recursion() -> None:
     assert all(levels_apart(a, b) <= 1 for a, b in zip(*made, strict=True))
 
 
-@pytest.mark.parametrize("precision", ["float16", "bfloat16"])
-def test_half_precision_is_the_cpus(precision: str) -> None:
+@pytest.mark.parametrize(("precision", "further"), [("float16", 0), ("bfloat16", 0.002)])
+def test_half_precision_is_the_cpus(precision: str, further: float) -> None:
     here, apart = (
         intervals(load("film-m"), YUV420, (64, 48), device, precision=precision)
         for device in ("cpu", "apart")
     )
-    for one, other in zip(here, apart, strict=True):
-        assert all(levels_apart(a, b) <= 2 for a, b in zip(one, other, strict=True))
+    # A CPU rounds to bfloat16 behind the ReLU, others before it, too; float16 it does like others.
+    # All of it is noise, the worst there is: from float32 bfloat16 is further than 2 for 3 in 100.
+    off = [
+        np.abs(a.astype(int) - b.astype(int)).ravel()
+        for pictures in zip(here, apart, strict=True)
+        for planes in zip(*pictures, strict=True)
+        for a, b in zip(*planes, strict=True)
+    ]
+    assert np.mean(np.concatenate(off) > 2) <= further
 
 
 def test_what_is_too_large_for_half_precision_goes_on_in_float32(

@@ -132,9 +132,9 @@ def _fetched(image: Tensor, motion: Tensor) -> tuple[Tensor, Tensor]:
     """
     light = image.mean(dim=1, keepdim=True)
     around = F.pad(light, (1, 1, 1, 1), mode="replicate")
-    across = around[..., 1:-1, 2:] + around[..., 1:-1, :-2] - 2 * light
-    down = around[..., 2:, 1:-1] + around[..., :-2, 1:-1] - 2 * light
+    across = (around[..., 1:-1, 2:] + around[..., 1:-1, :-2]).sub_(light, alpha=2)
+    down = (around[..., 2:, 1:-1] + around[..., :-2, 1:-1]).sub_(light, alpha=2)
     fetched = warp(torch.cat((image, across, down), dim=1), motion)
     between = motion - motion.floor()
-    lost = (between * (between - 1) / 2 * fetched[:, 3:]).sum(dim=1, keepdim=True)
-    return fetched[:, :3], lost
+    twice = (torch.addcmul(-between, between, between) * fetched[:, 3:]).sum(dim=1, keepdim=True)
+    return fetched[:, :3], twice / 2

@@ -46,9 +46,8 @@ def correlate(start: Tensor, end: Tensor, reach: int) -> Tensor:
 def unit(features: Tensor) -> Tensor:
     """Return `features` `(B, C, H, W)` brought to length 1 at every pixel."""
     # Smooth at zero too, where the second-order gradient of a plain norm is not a number.
-    exact = features.float()
-    squares = (exact * exact).sum(dim=1, keepdim=True)
-    return (exact * torch.rsqrt(squares + 1e-6)).to(features.dtype)
+    squares = (features * features).sum(dim=1, keepdim=True, dtype=torch.float32)
+    return features * torch.rsqrt(squares + 1e-6).to(features.dtype)
 
 
 def _places(reach: int, side: int, device: torch.device) -> Tensor:

@@ -60,7 +60,8 @@ def for_all(interval: T, phase: Tensor) -> T:
 
 def mixed(pictures: Sequence[Tensor], shares: Tensor) -> Tensor:
     """Return the sum of `pictures`, each by its channel of `shares`."""
-    mixture = torch.zeros_like(pictures[0])
-    for picture, share in zip(pictures, torch.split(shares, 1, dim=1), strict=True):
+    first, *others = zip(pictures, torch.split(shares, 1, dim=1), strict=True)
+    mixture = torch.mul(*first)
+    for picture, share in others:
         mixture.addcmul_(picture, share)
     return mixture

@@ -37,8 +37,9 @@ def _crossed_edges(left: Tensor, right: Tensor, motion: Tensor) -> Tensor:
     motion, not across a steep edge.
     """
     way = motion / motion.square().sum(dim=1, keepdim=True).sqrt().clamp(min=1)
-    both = _slope(left, way) * _slope(right, way)  # below 0 where one rises and the other falls
-    return both.clamp(min=0).mean(dim=1, keepdim=True) * 255**2
+    rises = (_slope(picture.mean(dim=1, keepdim=True), way) for picture in (left, right))
+    both = torch.mul(*rises)  # below 0 where one rises and the other falls
+    return both.clamp_(min=0).mul_(255**2)
 
 
 def _slope(picture: Tensor, way: Tensor) -> Tensor:
