@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from filmcli.errors import UsageError
+from filmcli.errors import InputError, UsageError
 from filmcli.survey.firstpass import first_pass
 from filmcli.video.counted import count_times
 from filmcli.video.decode import decode
@@ -51,6 +51,20 @@ def test_a_rate_that_no_stream_names_is_said_or_set(tmp_path: Path) -> None:
     found = first_pass(said, "off")
     assert list(found.times) == [Fraction(1001 * k, 24000) for k in range(10)]
     assert found.last_duration == Fraction(1001, 24000) and not said.notices
+
+
+@pytest.mark.parametrize("size", ["64x48", "640x480"])  # short pictures, and long ones
+def test_a_stream_of_jpeg_is_a_film_and_one_picture_of_it_is_none(
+    tmp_path: Path, size: str
+) -> None:
+    coded = ("-c:v", "mjpeg", "-pix_fmt", "yuvj420p")
+    path = pattern(tmp_path / "in.mjpeg", 0.2, size=size, rate="25", codec=coded)
+    info = probe(path, Fraction(50))
+    assert [frame.time for frame in decode(info)] == [Fraction(k, 50) for k in range(5)]
+    assert probe(path).notices and not info.notices
+    still = pattern(tmp_path / "one.dat", 0.04, "-f", "mjpeg", size="640x480", codec=coded)
+    with pytest.raises(InputError, match="still picture"):
+        probe(still)
 
 
 def test_a_rate_that_is_set_counts_for_more_than_the_streams_own(tmp_path: Path) -> None:

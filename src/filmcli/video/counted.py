@@ -17,9 +17,11 @@ from filmcli.frames import VideoInfo
 from filmcli.timing import spell_rate
 from filmcli.video.source import fraction, read_report
 
+STILL_OR_STREAM = "jpeg_pipe"
+"""What ffmpeg takes a stream of JPEG pictures for if the first is longer than a few kilobytes."""
 # ffmpeg's demuxers of such streams. (Those of MPEG-4 part 2 hold times.)
 _RAW = (
-    *("h261", "h263", "h264", "hevc", "mpegvideo", "mjpeg", "vc1"),
+    *("h261", "h263", "h264", "hevc", "mpegvideo", "mjpeg", STILL_OR_STREAM, "vc1"),
     *("cavsvideo", "avs2", "avs3", "dirac", "dnxhd", "obu", "av1"),
 )
 _FFMPEG_GUESS, _OTHER_GUESS = Fraction(25), 12

@@ -18,11 +18,11 @@ from filmcli.frames import Color, StreamInfo, VideoInfo
 from filmcli.video.boxes import titles
 from filmcli.video.choice import choose_film, read_programmes
 from filmcli.video.clock import Pieces, read_pieces
-from filmcli.video.counted import counted
+from filmcli.video.counted import STILL_OR_STREAM, counted
 from filmcli.video.fields import find_fields
 from filmcli.video.late import late_by
 from filmcli.video.pixels import plan_pixels
-from filmcli.video.source import MAX_PIXELS, fraction, listed, no_film, read_report
+from filmcli.video.source import MAX_PIXELS, NO_FILM, fraction, listed, no_film, read_report
 from filmcli.video.stereo import read_stereo
 from filmcli.video.tags import read_tags, read_time_code
 
@@ -55,6 +55,8 @@ def probe(path: str, in_fps: Fraction | None = None, video: int | None = None) -
     frames = _first_frames(path, stream.index)
     if not frames:
         raise no_film(path, "Its video holds no picture that can be decoded.")
+    if report["format"]["format_name"] == STILL_OR_STREAM and len(frames) == 1:
+        raise no_film(path, NO_FILM)
     _check_size(path, frames[0])
     pieces = read_pieces(path, report, stream.index)
     info = _describe(path, report, stream, raw, frames, streams, pieces)

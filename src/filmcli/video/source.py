@@ -23,7 +23,7 @@ MAX_PIXELS = 1 << 27
 _DEMUXERS = (
     "mov,matroska,avi,mpegts,mpeg,mpegvideo,m4v,flv,live_flv,kux,asf,gif,apng,nut,mxf,mxg,ogg,rm,"
     "wtv,dv,h261,h263,h264,hevc,vc1,vc1test,avs2,avs3,cavsvideo,dirac,dnxhd,ivf,obu,"
-    "yuv4mpegpipe,mjpeg,swf,nsv,nuv,gxf,lxf,dhav,pva,vivo,film_cpk,wc3movie,4xm,bethsoftvid,idcin,"
+    "yuv4mpegpipe,mjpeg,jpeg_pipe,swf,nsv,nuv,gxf,lxf,dhav,pva,vivo,film_cpk,wc3movie,4xm,bethsoftvid,idcin,"
     "roq,rpl,smk,bink,binka,flic,mm,mv,mvi,thp,txd,vmd,ipmovie,rl2,smjpeg,filmstrip,av1,lmlm4,ffm,mlv,cine,r3d,ifv,"
     "aac,ac3,eac3,aiff,amr,ape,au,caf,dts,flac,mp3,tak,tta,truehd,w64,wav,wv,oma"
 )
@@ -36,6 +36,7 @@ _NO_FILMS = (
     *("vobsub", "dvbsub", "dvbtxt", "jacosub", "ffmetadata"),
 )
 _HEADER_LIMIT_SECONDS = 60.0
+NO_FILM = "It looks like a playlist, a still picture, subtitles or text, not like a film."
 
 
 def source_args() -> dict[str, str | int]:
@@ -100,7 +101,7 @@ def _reason(path: str, answer: Answer) -> str:
     if match := re.search(r"(?:\[(\S+) @ [^]]*\] )?Format not on whitelist", words):
         name = match[1] or "unknown"
         if name in _NO_FILMS or name.endswith("_pipe"):
-            return "It looks like a playlist, a still picture, subtitles or text, not like a film."
+            return NO_FILM
         return f"Its format, {name}, is not one of those that are read."
     return f"ffprobe says: {words}" if words else "ffprobe does not know its format."
 
