@@ -148,6 +148,20 @@ class Turn(NamedTuple):
     shift: Fraction
 
 
+class Late(NamedTuple):
+    """Seconds by which ffmpeg takes pictures to be late whose container tells no times.
+
+    `first` for the first picture, `others` for all others, which are at least `apart`.
+    """
+
+    first: Fraction = Fraction(0)
+    others: Fraction = Fraction(0)
+    apart: Fraction = Fraction(0)
+
+
+IN_TIME = Late()
+
+
 @dataclass(frozen=True)
 class StreamInfo:
     """One stream of the input, as ffprobe names it; `tag` is what the container calls its codec."""
@@ -187,8 +201,8 @@ class VideoInfo:
     times, is `counted` by ffmpeg at so many a second; they are shown at `rate`. `time_code` is
     that of the first picture. `streams` are those that belong to the film, also where the file
     holds several `programmes`. Its first packet `begins` so many seconds from the container's
-    start, though it may not be decodable. ffmpeg takes all pictures but the first to be `late` by
-    some seconds. `engine` decodes it, None stands for the processor.
+    start, though it may not be decodable. ffmpeg takes its pictures to be `late`. `engine` decodes
+    it, None stands for the processor.
     """
 
     path: str
@@ -215,7 +229,7 @@ class VideoInfo:
     chapters: int = 0
     begins: Fraction | None = None
     stereo: str | None = None
-    late: Fraction = Fraction(0)
+    late: Late = IN_TIME
     notices: tuple[str, ...] = field(default=())
     field_order: FieldOrder = "frames"
     both_fields: bool = False

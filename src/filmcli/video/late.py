@@ -1,7 +1,9 @@
-"""AVI tells the order in which pictures were coded, and no times: a decoder that waits is guessed.
+"""AVI and GXF tell the order in which pictures were coded, and no times: ffmpeg's guess put right.
 
-Decoders of MPEG-1 and MPEG-4 hold a picture back, in case a later one must be shown first. Where
-none must, ffmpeg takes all pictures but the first for one interval later than they are.
+It takes the time at which a picture is coded, and adds what the decoder waits for a later one that
+must be shown before it. Such pictures are shown from the first coded one on, though, at even times:
+so those are late by the wait, while sound is not. Decoders of MPEG-1 wait after the first. The last
+one of a GXF seems to follow after one field.
 """
 
 from __future__ import annotations
@@ -11,25 +13,33 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
+from filmcli.frames import IN_TIME, Late
 from filmcli.video.source import read_report
+
+_ORDERED = ("avi", "gxf")
+_LONGEST_WAIT = 16  # pictures that a decoder may hold back, by the rules of H.264
 
 
 def late_by(
     path: str, container: str, raw: Mapping[str, Any], frames: Sequence[Mapping[str, Any]]
-) -> Fraction:
-    """Seconds by which all pictures but the first seem to be late, mostly 0.
+) -> Late:
+    """How late the film's pictures seem to be, mostly not at all.
 
     `raw` is what ffprobe says of the stream, `frames` of its first pictures.
     """
-    times = [frame.get("best_effort_timestamp") for frame in frames[:3]]
-    if container != "avi" or len(times) < 3 or None in times:
-        return Fraction(0)
-    first, second, third = (int(time) for time in times if time is not None)
+    shown = [frame.get("best_effort_timestamp") for frame in frames[:3]]
+    if container not in _ORDERED or len(shown) < 3 or None in shown:
+        return IN_TIME
+    first, second, third = (int(time) for time in shown if time is not None)
     step = third - second
-    if step <= 0 or second - first != 2 * step:
-        return Fraction(0)
     where = ("-select_streams", str(raw["index"]), "-read_intervals", "%+#4")
-    packets = read_report(path, *where, "-show_entries", "packet=dts").get("packets", [])
+    packets = read_report(path, *where, "-show_entries", "packet=dts,flags").get("packets", [])
     coded = [int(packet["dts"]) for packet in packets[:4] if "dts" in packet]
     is_even = len(coded) > 2 and {after - before for before, after in pairwise(coded)} == {step}
-    return step * Fraction(raw["time_base"]) if is_even else Fraction(0)
+    if not is_even or "K" not in packets[0]["flags"]:
+        return IN_TIME
+    first_wait, wait = first - coded[0], second - coded[0] - step
+    if not all(0 <= late <= _LONGEST_WAIT * step for late in (first_wait, wait)):
+        return IN_TIME
+    tick = Fraction(raw["time_base"])
+    return Late(first_wait * tick, wait * tick, step * tick * (container == "gxf"))

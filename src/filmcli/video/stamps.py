@@ -46,8 +46,8 @@ class Stamps:
 
     def until_end(self, child: Child) -> Iterator[Fraction]:
         """The times of the pictures that `child` sends, as they come."""
-        begun = self._info.telecine_start
-        shift, gap = -self._info.start_time, 1 / (self._info.rate or Fraction(25))
+        begun, late = self._info.telecine_start, self._info.late
+        shift, gap = -self._info.start_time - late.first, 1 / (self._info.rate or Fraction(25))
         last: Fraction | None = None
         while not isinstance(stamp := self._next(child), EOFError):
             guess = Fraction(0) if last is None else last + gap
@@ -58,10 +58,10 @@ class Stamps:
                 if time < last - _JUMP_SECONDS:
                     shift += last + gap - time
                     time = last + gap
-                time = max(time, last)
+                time = max(time, last + late.apart)
                 gap = time - last or gap
             else:
-                shift -= self._info.late
+                shift -= late.others - late.first
             last = time
             yield time
 
