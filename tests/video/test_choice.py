@@ -74,6 +74,26 @@ def test_a_track_is_taken_by_its_index(tmp_path: Path) -> None:
     assert [probe(str(path), video=video).width for video in (None, 0, 1)] == [64, 64, 96]
 
 
+@pytest.mark.parametrize(("video", "width", "streams"), [(None, 64, [0, 1]), (2, 96, [2, 3])])
+def test_a_recording_that_follows_with_streams_of_its_own_is_named(
+    tmp_path: Path, video: int | None, width: int, streams: list[int]
+) -> None:
+    whole = b""
+    for size, number in (("64x48", "0x100"), ("96x64", "0x200")):
+        film, part = pattern(tmp_path / "film.mp4", 0.4, size=size), tmp_path / "part.ts"
+        tone = ("-f", "lavfi", "-i", "sine=d=0.4", "-c:a", "mp2")
+        ffmpeg("-i", film, *tone, "-c:v", "copy", "-mpegts_start_pid", number, part)
+        whole += part.read_bytes()
+    (tmp_path / "in.ts").write_bytes(whole)
+    info = probe(str(tmp_path / "in.ts"), video=video)
+    assert info.width == width and [s.index for s in info.streams] == streams
+    (notice,) = info.notices
+    other = {0: 2, 2: 0}[info.stream.index]
+    assert (
+        notice == f"another film comes before or after this one and is left out (--video {other})"
+    )
+
+
 def test_a_song_with_a_cover_is_said_to_be_one(tmp_path: Path) -> None:
     cover, song = tmp_path / "cover.png", tmp_path / "in.mp3"
     ffmpeg("-f", "lavfi", "-i", "testsrc2=s=32x32", "-frames:v", "1", cover)

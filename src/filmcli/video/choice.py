@@ -58,6 +58,28 @@ def choose_film(
     return film, kept, (notice,)
 
 
+def without_neighbours(
+    film: StreamInfo, streams: Sequence[StreamInfo], places: Mapping[int, tuple[int, int]]
+) -> tuple[tuple[StreamInfo, ...], tuple[str, ...]]:
+    """The streams without those of other films that end before this one in the file, or follow it.
+
+    So lie recordings in a file that was joined of some with streams of other numbers. `places` say
+    where each stream begins and ends. A notice says what is left out.
+    """
+    first, last = places.get(film.index, (0, 0))
+
+    def is_apart(stream: StreamInfo) -> bool:
+        begin, end = places.get(stream.index, (first, last))
+        return begin > last or end < first
+
+    others = [s for s in streams if s.kind == "video" and is_apart(s)]
+    if not others:
+        return tuple(streams), ()
+    numbers = ", ".join(str(stream.index) for stream in others)
+    notice = f"another film comes before or after this one and is left out (--video {numbers})"
+    return tuple(s for s in streams if not is_apart(s)), (notice,)
+
+
 def _numbered(
     path: str, films: Sequence[StreamInfo], programmes: Sequence[Programme], wanted: int
 ) -> StreamInfo:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
 from math import lcm
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from filmcli.errors import RenderError
@@ -34,19 +35,27 @@ NOT_TWICE = "noise=drop='if(gt(n,0)*lt(pts,ld(0)-duration/2),1,0*st(0,pts+durati
 
 
 class Packet(NamedTuple):
-    """What a packet says of itself: its stream's index and its times there, in ticks."""
+    """What a packet says of itself: its stream's index, its times there in ticks, and its place.
+
+    That is the number of its first byte in the file.
+    """
 
     stream: int
     pts: int | None
     dts: int | None
+    place: int | None = None
 
 
 class Pieces(NamedTuple):
-    """The number of a film's pieces, the `turns` of all streams, and how long its pictures last."""
+    """The number of a film's pieces, the `turns` of all streams, and how long its pictures last.
+
+    `places` are those of each stream's first and last packet in the file.
+    """
 
     number: int = 1
     turns: tuple[Turn, ...] = ()
     duration: Fraction | None = None
+    places: Mapping[int, tuple[int, int]] = MappingProxyType({})
 
     @property
     def notice(self) -> tuple[str, ...]:
@@ -75,8 +84,8 @@ def read_pieces(path: str, report: Mapping[str, Any], film: int) -> Pieces:
 
 def read_clock(path: str) -> Iterator[Packet]:
     """All packets of all streams as they lie in the file; RenderError if it cannot be read."""
-    for index, *stamps in listed(path, "-show_entries", "packet=stream_index,pts,dts"):
-        yield Packet(int(index), *(None if word == b"N/A" else int(word) for word in stamps[:2]))
+    for index, *told in listed(path, "-show_entries", "packet=stream_index,pts,dts,pos"):
+        yield Packet(int(index), *(None if word == b"N/A" else int(word) for word in told[:3]))
 
 
 def find_pieces(
@@ -98,12 +107,17 @@ def find_pieces(
     found = _Finder(second, film, leaps_ahead)
     for stream, tick in ticks.items():
         found.tracks[stream] = _Track(int(tick * second), stream in sparse)
+    places: dict[int, tuple[int, int]] = {}
     for packet in packets:
+        if packet.place is not None:
+            first, last = places.get(packet.stream, (packet.place, packet.place))
+            places[packet.stream] = min(first, packet.place), max(last, packet.place)
         if packet.stream in found.tracks:
             found.take(packet)
         if len(found.pieces) > _MOST_PIECES:
             return Pieces()
-    return found.told() if len(found.pieces) > 1 else Pieces()
+    pieces = found.told() if len(found.pieces) > 1 else Pieces()
+    return pieces._replace(places=places)
 
 
 @dataclass

@@ -16,7 +16,7 @@ from typing import Any, Literal, cast
 from filmcli.errors import InputError
 from filmcli.frames import Color, StreamInfo, VideoInfo
 from filmcli.video.boxes import titles
-from filmcli.video.choice import choose_film, read_programmes
+from filmcli.video.choice import choose_film, read_programmes, without_neighbours
 from filmcli.video.clock import Pieces, read_pieces
 from filmcli.video.counted import STILL_OR_STREAM, counted
 from filmcli.video.fields import find_fields
@@ -59,11 +59,12 @@ def probe(path: str, in_fps: Fraction | None = None, video: int | None = None) -
         raise no_film(path, NO_FILM)
     _check_size(path, frames[0])
     pieces = read_pieces(path, report, stream.index)
+    streams, apart = without_neighbours(stream, streams, pieces.places)
     info = _describe(path, report, stream, raw, frames, streams, pieces)
     info = replace(
         info,
         programmes=programmes,
-        notices=(*info.notices, *notices),
+        notices=(*info.notices, *notices, *apart),
         late=late_by(path, info.container, raw, frames),
     )
     return counted(info, raw, in_fps)
