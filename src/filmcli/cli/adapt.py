@@ -11,14 +11,13 @@ import click
 
 from filmcli.cli import options
 from filmcli.cli.console import (
-    JsonTeller,
     adapted_words,
     library_warnings,
     printable,
-    scene_facts,
     show_error,
 )
 from filmcli.cli.inputs import films, films_here
+from filmcli.cli.objects import JsonTeller, scene_facts
 from filmcli.errors import FilmcliError
 
 if TYPE_CHECKING:

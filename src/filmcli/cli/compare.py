@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from filmcli.cli import options
-from filmcli.cli.console import library_warnings, printable, show_path
+from filmcli.cli.console import library_warnings, show_page, show_path
 from filmcli.errors import UsageError
 from filmcli.pipeline.job import check_output, output_path
 from filmcli.video.sequence import check_apart, film_name, is_pattern
@@ -128,7 +128,7 @@ def _page(
     with _bar(right.info) as progress:
         opening = Opening(layout or "split", 1 / slow)
         written = write_timed(left, right, page, opening, progress)
-    click.echo(f"look at {printable(page)}: {written.words}", err=True)
+    show_page(written)
 
 
 def _rate_of_result(result: str, fps: str | None) -> Fraction | None:

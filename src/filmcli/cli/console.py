@@ -5,7 +5,6 @@ Standard output is for data: the finished paths, or one JSON object a line with 
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import sys
@@ -13,7 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -26,13 +25,13 @@ if TYPE_CHECKING:
 
     from filmcli.adaptation.film import Adapted
     from filmcli.adaptation.scene import SceneAdaptation
+    from filmcli.page.pair import Written
     from filmcli.pipeline.estimate import Estimate
     from filmcli.pipeline.making import Progress
     from filmcli.pipeline.plan import Plan
     from filmcli.pipeline.upsample import Event, Result
 
 _LINES_EVERY_SECONDS = 30.0
-_JSON_EVERY_SECONDS = 1.0
 _LONG_SECONDS = 2 * 3600.0
 
 
@@ -70,6 +69,12 @@ def machine_failure(error: OSError) -> MachineError:
 def show_warning(text: str) -> None:
     """Print one line that is no error."""
     click.echo(f"warning: {printable(text)}", err=True)
+
+
+def show_page(page: Written) -> None:
+    """Say where a page is, where its films are, and how large what was made for it is."""
+    inside = "both films inside" if page.is_inside else "its films are files of their own"
+    click.echo(f"look at {printable(page.path)}: {size(page.size)}, {inside}", err=True)
 
 
 class _Warnings(logging.Handler):
@@ -158,6 +163,11 @@ class Teller:
         """Tell why a film was given up; the other ones go on."""
         self.close()
         show_error(failure)
+
+    def page(self, page: Written) -> None:
+        """Tell of the page of a film."""
+        if not self._quiet:
+            show_page(page)
 
     def close(self) -> None:
         """Take the bar off the terminal."""
@@ -314,87 +324,9 @@ def _shorter(plan: Plan) -> Iterator[str]:
         yield "an NVIDIA card is many times faster: run it on a machine that has one"
 
 
-class JsonTeller:
-    """One JSON object a line on standard output, for programs."""
-
-    def __init__(self) -> None:
-        self._told = 0.0
-
-    def __call__(self, event: Event) -> None:
-        """Hear of one event; progress is told at most once a second."""
-        from filmcli.adaptation.film import Adapted
-        from filmcli.pipeline.estimate import Estimate
-        from filmcli.pipeline.making import Progress
-        from filmcli.pipeline.plan import Plan
-        from filmcli.pipeline.upsample import Result
-        from filmcli.survey.firstpass import Surveying
-
-        match event:
-            case Surveying():
-                return
-            case Adapted():
-                self.tell("scene", source=event.source, **scene_facts(event.scene))
-            case Plan():
-                self.tell("plan", **_plan_facts(event))
-            case Estimate():
-                self.tell("estimate", **vars(event), seconds=event.seconds)
-            case Progress():
-                now = time.monotonic()
-                if now - self._told >= _JSON_EVERY_SECONDS or event.done == event.total:
-                    self._told = now
-                    self.tell("progress", **_progress_facts(event))
-            case Result():
-                facts = {**vars(event), "duration": float(event.duration)}
-                self.tell("skipped" if facts.pop("skipped") else "done", **facts)
-
-    def tell(self, event: str, **facts: Any) -> None:
-        """Print one object; `v` is the version of this format."""
-        click.echo(json.dumps({"v": 1, "event": event, **facts}))
-
-    def fail(self, source: str, failure: FilmcliError) -> None:
-        """Tell why a film was given up; the other ones go on."""
-        self.tell("error", source=source, exit_code=failure.exit_code, text=str(failure))
-        show_error(failure)
-
-    def close(self) -> None:
-        """Nothing is kept open."""
-
-
 def adapted_words(scene: SceneAdaptation) -> str:
     """Say how a scene was adapted to: by itself, or with what an earlier one lent."""
     if scene.like is not None and not scene.steps:
         return f"as scene {scene.like + 1}"
     taken = f"{scene.steps} step{'s' * (scene.steps != 1)}"
     return f"adapted, {taken}" + ("" if scene.like is None else f" on from scene {scene.like + 1}")
-
-
-def scene_facts(scene: SceneAdaptation) -> dict[str, Any]:
-    """Return what is told of a scene's adaptation to programs."""
-    facts = {**vars(scene), "kept": scene.deltas is not None}
-    del facts["deltas"]
-    return facts
-
-
-def _progress_facts(at: Progress) -> dict[str, Any]:
-    """Return what is told of progress to programs: nodes only where there are any."""
-    return {k: v for k, v in vars(at).items() if at.nodes or k not in ("node", "nodes")}
-
-
-def _plan_facts(plan: Plan) -> dict[str, Any]:
-    timeline = plan.timeline
-    return {
-        "source": plan.source,
-        "output": plan.output,
-        "width": plan.info.width,
-        "height": plan.info.height,
-        "rate": str(timeline.rate),
-        "source_frames": timeline.shown[1] - timeline.shown[0] + len(plan.found.repeats),
-        "repeats": len(plan.found.repeats) if plan.dedupe else None,
-        "frames": timeline.count,
-        "scenes": timeline.scenes,
-        "segments": len(plan.segments),
-        **{kind: plan.kinds[kind] for kind in ("keep", "make", "hold")},
-        "device": plan.device,
-        "encoding": plan.written_as,
-        "notices": list(plan.notices),
-    }

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from filmcli.cli.console import JsonTeller, show_error
+from filmcli.cli.console import show_error
+from filmcli.cli.objects import JsonTeller
 from filmcli.errors import FilmcliError
 
 if TYPE_CHECKING:

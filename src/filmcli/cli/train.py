@@ -10,13 +10,13 @@ import click
 
 from filmcli.cli import options
 from filmcli.cli.console import (
-    JsonTeller,
     clock,
     library_warnings,
     new_bar,
     printable,
     show_error,
 )
+from filmcli.cli.objects import JsonTeller
 from filmcli.errors import FilmcliError, UsageError
 
 if TYPE_CHECKING:

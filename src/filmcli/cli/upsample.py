@@ -13,16 +13,24 @@ import click
 
 from filmcli.cli import options
 from filmcli.cli.cluster import crew_of
-from filmcli.cli.console import JsonTeller, Teller, library_warnings, machine_failure
+from filmcli.cli.console import (
+    Teller,
+    library_warnings,
+    machine_failure,
+    show_warning,
+)
 from filmcli.cli.inputs import films, refuse_collisions
+from filmcli.cli.objects import JsonTeller
 from filmcli.errors import FilmcliError, UsageError
 from filmcli.timing import parse_clock
 
 if TYPE_CHECKING:
-    from filmcli.pipeline.upsample import Makers
+    from filmcli.pipeline.plan import Plan
+    from filmcli.pipeline.request import Settings
+    from filmcli.pipeline.upsample import Event, Makers
 
 TOPICS = {
-    "What to make": ("fps", "slow", "start", "end", "preview", "output", "overwrite"),
+    "What to make": ("fps", "slow", "start", "end", "preview", "output", "page", "overwrite"),
     "How frames are made": ("weights", "steps", "cuts", "dedupe", "deinterlace"),
     "How the film is written": ("codec", "crf", "preset", "pix_fmt", "ffmpeg_args", "audio"),
     "How the input is read": ("in_fps", "video", "hwaccel"),
@@ -49,6 +57,9 @@ TOPICS = {
 )
 @click.option(
     "-o", "--output", type=click.Path(), help="A file, a folder/, or - for standard output."
+)
+@click.option(
+    "--page", is_flag=True, help="Make a page too, to look at source and film in a browser."
 )
 @click.option("-y", "--overwrite", is_flag=True, help="Replace an existing output.")
 @options.weights
@@ -126,6 +137,12 @@ def upsample(
     refuse_collisions(pairs)
     if ("-", None) in pairs:
         raise UsageError("a film from standard input has no name", "", "name the new one with -o")
+    if settings["page"] and "-" in inputs:
+        raise UsageError(
+            "a page of what comes from standard input cannot be made",
+            "it shows the source once more, which is read only once",
+            "give a file, or leave out --page",
+        )
     with library_warnings(), _makers(cluster, settings) as makers:
         return _each(pairs, settings, teller, makers)
 
@@ -210,17 +227,13 @@ def _each(
 ) -> int:
     """Do one film after the other; a failed one does not stop the rest."""
     from filmcli.pipeline.request import Settings
-    from filmcli.pipeline.upsample import upsample as upsample_film
 
     code = 0
     for path, output in pairs:
         try:
             if output is not None and output.endswith(os.sep) and not settings["dry_run"]:
                 os.makedirs(output, exist_ok=True)
-            asked = Settings(**{**settings, "output": output})
-            result = upsample_film(path, asked, teller, makers)
-            if not settings["dry_run"]:
-                teller(result)
+            _one(path, Settings(**{**settings, "output": output}), teller, makers)
         except (BrokenPipeError, KeyboardInterrupt):
             teller.close()
             raise
@@ -231,3 +244,38 @@ def _each(
     if isinstance(teller, JsonTeller):
         teller.tell("summary", exit_code=code)
     return code
+
+
+def _one(path: str, settings: Settings, teller: Teller | JsonTeller, makers: Makers | None) -> None:
+    """Make one film, and then its page if that is asked for."""
+    from filmcli.pipeline.plan import Plan
+    from filmcli.pipeline.request import page_name
+    from filmcli.pipeline.upsample import upsample as upsample_film
+
+    plans: list[Plan] = []
+
+    def report(event: Event) -> None:
+        if isinstance(event, Plan):
+            plans.append(event)
+        teller(event)
+
+    result = upsample_film(path, settings, report, makers)
+    if settings.dry_run:
+        return
+    teller(result)
+    if settings.page and not (result.skipped and os.path.lexists(page_name(result.output))):
+        _page(path, settings, plans, teller)
+
+
+def _page(
+    path: str, settings: Settings, plans: Sequence[Plan], teller: Teller | JsonTeller
+) -> None:
+    """Make the page; the film stands, so that one that cannot be made is no failure."""
+    from filmcli.pipeline.shown import plan_again, show
+
+    try:
+        teller.page(show(plans[0] if plans else plan_again(path, settings)))
+    except (FilmcliError, OSError) as error:
+        failure = machine_failure(error) if isinstance(error, OSError) else error
+        reason = f": {failure.why}" if failure.why else ""
+        show_warning(f"the film is made, its page is not: {failure.what}{reason}")

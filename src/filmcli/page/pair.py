@@ -40,10 +40,11 @@ class Opening:
 
 @dataclass(frozen=True)
 class Written:
-    """The page at `path`; `words` say where its films are and how large it all is."""
+    """The page at `path`, if its films lie inside it, and bytes of all that was made for it."""
 
     path: str
-    words: str
+    is_inside: bool
+    size: int
 
 
 def page_files(output: str) -> list[str]:
@@ -85,12 +86,13 @@ def write_pair(
         draft = os.path.join(folder, "page")
         with open(draft, "w", encoding="utf-8") as file:
             file.write(sheet(_name(result), GENERATOR, _STYLES, body, _SCRIPTS))
-        where = _where(draft, films, is_inside)
+        size = os.path.getsize(draft)
         for film, name in zip(films.values(), beside, strict=True):
             if film.is_made and not is_inside:
+                size += film.size
                 os.replace(film.path, name)
         os.replace(draft, page)
-    return Written(page, where)
+    return Written(page, is_inside, size)
 
 
 def write_timed(
@@ -144,7 +146,7 @@ def _words(
     """What stands in the page's places, as HTML."""
     info = result.info
     told = [
-        f"<p>{text(title(shown))}: {film.about}, {spelled_size(film.size)}.</p>"
+        f"<p>{text(title(shown))}: {film.about}.</p>"
         for shown, film in zip((source, result), films.values(), strict=True)
     ]
     return {
@@ -177,16 +179,3 @@ def _addresses(films: Mapping[str, Played], output: str) -> dict[str, str]:
         return here if film.is_made else os.path.relpath(film.path, home)
 
     return {name: quote(os.fsencode(place(film))) for name, film in films.items()}
-
-
-def _where(page: str, films: Mapping[str, Played], is_inside: bool) -> str:
-    """Say how large the page is and where its films are."""
-    if is_inside:
-        return f"{spelled_size(os.path.getsize(page))}, both films inside"
-    size = spelled_size(sum(film.size for film in films.values() if film.is_made))
-    return f"its films are files of their own, {size} of them made for it"
-
-
-def spelled_size(count: int) -> str:
-    """Bytes as people say them."""
-    return f"{count / 1e6:.1f} MB" if count < 1e9 else f"{count / 1e9:.1f} GB"

@@ -18,6 +18,7 @@ from filmcli.frames import Span, VideoInfo
 from filmcli.network.interpolator import Interpolator
 from filmcli.network.machine import choose_device, choose_precision
 from filmcli.network.weights import Weights, load
+from filmcli.page.pair import page_files
 from filmcli.pipeline.job import check_output, check_place, output_path, recall
 from filmcli.survey.firstpass import FirstPass
 from filmcli.timing import Rate, parse_rate, spell_rate
@@ -52,7 +53,8 @@ class Settings(FilmSettings):
     `pix_fmt` by the codec. Of the film, only what is shown from `start` to before `end` (seconds on
     its own clock) is made, and of that only the liveliest `preview` seconds. Pictures without times
     are shown at the rate `in_fps`: those in files of their own, 24 a second unless it says
-    otherwise, and those of raw streams.
+    otherwise, and those of raw streams. With `page` a page to look at gets its name beside the
+    film's, for `pipeline.shown`.
     """
 
     fps: str | None = None
@@ -76,6 +78,7 @@ class Settings(FilmSettings):
     fresh: bool = False
     work_dir: str | None = None
     dry_run: bool = False
+    page: bool = False
 
 
 @dataclass(frozen=True)
@@ -149,9 +152,16 @@ def prepare(path: str, settings: Settings, source: str | None = None) -> Request
         if not settings.overwrite and _is_made(output, key):
             return replace(request, finished=True)
         check_output(path, output, settings.overwrite)
+        for name in page_files(page_name(output)) if settings.page else ():
+            check_output(path, name, settings.overwrite)
         request = replace(request, streams=_streams(request))
     check_writing(info, encoding, _first_rate(info, rate), output, settings)
     return request
+
+
+def page_name(output: str) -> str:
+    """Where the page of the film `output` is: beside it."""
+    return os.path.splitext(film_name(output))[0] + ".html"
 
 
 def as_seen(request: Request, found: FirstPass) -> Request:
@@ -212,7 +222,13 @@ def _output(source: str, rate: Rate, settings: Settings) -> str:
 
 
 def _check_words(output: str, settings: Settings) -> None:
-    """UsageError for words to an encoder where there is none."""
+    """UsageError for words to an encoder, or of a page, where there is none."""
+    if output == "-" and settings.page:
+        raise UsageError(
+            "a page of what goes to standard output cannot be made",
+            "it plays the film from a file",
+            "name a file with -o, or leave out --page",
+        )
     if output == "-" and not settings.codec and _words_for_encoder(settings):
         raise UsageError(
             "standard output takes no words for an encoder",
