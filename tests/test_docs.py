@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
+from filmcli.cli import main
 from tests.clips import add_sound, pattern
 
 TESTS = Path(__file__).parent
 DOCS = TESTS.parent / "docs"
 FORMATS = DOCS / "formats.md"
+PAGES = [*TESTS.parent.glob("*.md"), *TESTS.parent.glob("weights/*.md"), *DOCS.glob("*.md")]
 
 
 def test_every_test_that_the_table_of_formats_names_exists() -> None:
@@ -45,3 +50,30 @@ def test_every_example_for_python_runs(
         said = capsys.readouterr().out.splitlines()
         for promised in re.findall(r"print\(.*\)  # (.*)", block):
             assert promised in said
+
+
+def commands(page: Path) -> Iterator[list[str]]:
+    """The words after `filmcli` in lines that a reader is to type, without the shell around."""
+    text = page.read_text().replace("\\\n", "")
+    for line in re.findall(r"^    (?:.*[ ;|])?filmcli ([a-z].*)$", text, re.MULTILINE):
+        split = shlex.shlex(line, posix=True, punctuation_chars=True)
+        split.whitespace_split = True
+        words = list(split)
+        ends = [at for at, word in enumerate(words) if word in (";", "|", ">", "&&", "...")]
+        yield words[: min(ends, default=len(words))]
+
+
+def test_every_command_that_is_shown_can_be_given() -> None:
+    """As far as its words go: the command is there, and it has these options."""
+    shown = [(page.name, words) for page in PAGES for words in commands(page)]
+    assert len([name for name, _ in shown if name == "README.md"]) > 25
+    for name, (word, *words) in shown:
+        command = main.get_command(click.Context(main), word)
+        assert command is not None, f"{name}: {word}"
+        command.make_context(word, words)
+
+
+def test_every_file_that_is_linked_is_there() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
+            assert (page.parent / target).is_file(), f"{page.name}: {target}"
