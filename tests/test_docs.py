@@ -59,8 +59,9 @@ def commands(page: Path) -> Iterator[list[str]]:
         split = shlex.shlex(line, posix=True, punctuation_chars=True)
         split.whitespace_split = True
         words = list(split)
-        ends = [at for at, word in enumerate(words) if word in (";", "|", ">", "&&", "...")]
-        yield words[: min(ends, default=len(words))]
+        ends = [at for at, word in enumerate(words) if word in (";", "|", ">", "&&", "&")]
+        if "..." not in words:
+            yield words[: min(ends, default=len(words))]
 
 
 def test_every_command_that_is_shown_can_be_given() -> None:

@@ -321,7 +321,7 @@ def _shorter(plan: Plan) -> Iterator[str]:
     yield "try it first: --preview 10 makes ten seconds; -ss and -to make any other part"
     yield "fewer frames take less time: give a lower --fps"
     if plan.device.startswith("cpu"):
-        yield "an NVIDIA card is many times faster: run it on a machine that has one"
+        yield "an NVIDIA card is many times faster; several machines can share the work: --cluster"
 
 
 def adapted_words(scene: SceneAdaptation) -> str:
