@@ -162,6 +162,8 @@ def test_steady_moves_nothing_by_more_than_a_tick_and_keeps_the_order(
 def test_the_source_rate_is_exact_or_the_average() -> None:
     assert source_rate(even(10, NTSC_FILM), Fraction(1)) == NTSC_FILM
     assert source_rate([Fraction(0)], Fraction(1, 25)) == 25
+    torn = [*even(20, Fraction(25)), *(Fraction(k, 25) + Fraction(1, 70) for k in range(20, 40))]
+    assert source_rate(torn, Fraction(1, 25)) == 25
     assert source_rate([Fraction(0), Fraction(1, 10), Fraction(1, 4)], Fraction(1, 4)) == 6
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -115,7 +116,7 @@ def parse_clock(text: str) -> Fraction:
 
 
 def source_rate(times: Sequence[Fraction], last_duration: Fraction) -> Fraction:
-    """Return the source's frames per second: exact for an even grid (missing frames allowed).
+    """Return the source's frames per second: exact for an even grid, with few exceptions.
 
     For variable rates the average n/D, to a denominator of at most 1001, which every muxer takes:
     only the spelling `2x` depends on it, never the place of a picture.
@@ -127,6 +128,9 @@ def source_rate(times: Sequence[Fraction], last_duration: Fraction) -> Fraction:
     step = min(steps)
     if 2 * steps.count(step) >= len(steps) and all(s % step == 0 for s in steps):
         return Fraction(second, step)
+    usual, count = Counter(steps).most_common(1)[0]
+    if 10 * count >= 9 * len(steps):  # a gap in an even film makes its rate no other
+        return Fraction(second, usual)
     average = len(times) / (times[-1] + last_duration - times[0])
     return average.limit_denominator(1001) or average
 

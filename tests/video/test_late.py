@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from filmcli.video.decode import decode
 from filmcli.video.probe import probe
-from tests.clips import ffmpeg, pattern
+from tests.clips import add_sound, ffmpeg, ffprobe, pattern
 
 
 @pytest.mark.parametrize(
@@ -35,6 +36,20 @@ def test_a_gxf_has_even_times_to_its_last_picture(tmp_path: Path, later: str) ->
     ffmpeg(*(word for name in inputs for word in ("-f", "lavfi", "-i", name)), *coded, path)
     times = [frame.time for frame in decode(probe(str(path)))]
     assert times == [Fraction(k, 25) for k in range(6)]
+
+
+def test_the_first_picture_of_a_fragmented_mp4_is_shown_no_longer_than_others(
+    tmp_path: Path,
+) -> None:
+    film = pattern(tmp_path / "film.mp4", 0.4, "-g", "5", size="64x48", rate="25")
+    fragments = ("-movflags", "+frag_keyframe+empty_moov")
+    source, path = add_sound(tmp_path / "sound.mp4", film), tmp_path / "in.mp4"
+    ffmpeg("-i", source, "-c", "copy", *fragments, path)
+    times = [frame.time for frame in decode(probe(str(path)))]
+    assert [after - before for before, after in pairwise(times)] == [Fraction(1, 25)] * 9
+    assert 0 < times[0] < Fraction(1, 25)
+    told = [float(row[0]) for row in ffprobe(path, "packet=pts_time", "-select_streams", "v")]
+    assert [float(time) for time in times[1:]] == pytest.approx(told[1:], abs=1e-5)
 
 
 def test_a_picture_that_is_really_missing_stays_so(tmp_path: Path) -> None:
