@@ -39,9 +39,9 @@ def test_a_number_means_what_it_prints_as(film: Path, tmp_path: Path, start: obj
 
 
 def test_every_setting_of_the_main_path_can_be_given() -> None:
-    given_apart, told_by_result = {"fps", "output"}, {"dry_run"}
+    given_apart, of_the_command = {"fps", "output"}, {"dry_run", "page"}
     names = {field.name for field in fields(Settings)}
-    assert set(Options.__annotations__) == names - given_apart - told_by_result
+    assert set(Options.__annotations__) == names - given_apart - of_the_command
 
 
 @pytest.mark.parametrize(

@@ -68,10 +68,11 @@ def test_every_command_that_is_shown_can_be_given() -> None:
     """As far as its words go: the command is there, and it has these options."""
     shown = [(page.name, words) for page in PAGES for words in commands(page)]
     assert len([name for name, _ in shown if name == "README.md"]) > 25
+    top = click.Context(main, **main.context_settings)
     for name, (word, *words) in shown:
-        command = main.get_command(click.Context(main), word)
+        command = main.get_command(top, word)
         assert command is not None, f"{name}: {word}"
-        command.make_context(word, words)
+        command.make_context(word, words, parent=top)
 
 
 def test_every_file_that_is_linked_is_there() -> None:
