@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -147,16 +148,20 @@ def test_a_report_shows_what_was_scored(films: Path, weights: str, tmp_path: Pat
     assert done.stderr.splitlines()[-1] == f"look at {folder / 'index.html'}"
     text = (folder / "report.md").read_text()
     assert "| mean | 7 |" in text
-    # of each scene a typical frame, of each film the worst, which may be the typical one
+    # all the frames of short films are among the worst: that of the worst looks comes first
     shown = [line for line in text.splitlines() if line.startswith("![")]
-    assert 2 + 1 <= len(shown) <= 3 + 4
-    for name in ("one", "two"):
-        titles = [line[2:].partition(":")[0] for line in shown if f": {name}, scene" in line]
-        worst = [title for title in titles if title != "Typical"]
-        assert worst in (["Worst"], ["Looks worst", "Most error"])
+    looks = [float(line.split("LPIPS ")[1][:6]) for line in shown]
+    assert 2 + 4 <= len(shown) <= 2 + 5 and looks == sorted(looks, reverse=True)
+    titles = [line[2:].partition(":")[0] for line in shown if ": one, scene" in line]
+    assert titles[0] in ("Worst", "Looks worst")
     assert "LPIPS 0." in shown[-1]
     assert len(list((folder / "pictures").iterdir())) == len(shown)
-    assert (folder / "index.html").read_text().count("data:image/jpeg;base64,") == len(shown)
+    page = (folder / "index.html").read_text()
+    assert page.count("data:image/jpeg;base64,") == len(shown)
+    # curves of the film with frames enough: PSNR and LPIPS, of three who take part, in two scenes
+    assert page.count("<svg ") == 2 and page.count("<polyline ") == 2 * 3 * 2
+    linked = set(re.findall(r'href="#(strip-\d+)"', page))
+    assert linked and linked <= set(re.findall(r'<figure id="(strip-\d+)"', page))
     # again into the same folder, but never into one of something else's
     assert evaluate(*words).returncode == 0
     (tmp_path / "mine").mkdir()

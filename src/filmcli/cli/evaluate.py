@@ -82,7 +82,7 @@ _RIVALS = "repeat,blend,dis,minterpolate"
     "--report",
     type=click.Path(),
     metavar="FOLDER",
-    help="Write the tables with strips of pictures to look at: index.html, report.md.",
+    help="Write tables, curves and strips of the worst frames: index.html, report.md.",
 )
 def evaluate(
     inputs: tuple[str, ...],
@@ -136,7 +136,7 @@ def evaluate(
         if synthetic:
             _drawn(question, scores, notes)
     if report and scores.tables:
-        page = write_report(report, scores.tables, scores.notes, scores.strips)
+        page = write_report(report, scores.tables, scores.notes, scores.results, scores.strips)
         click.echo(f"look at {printable(page)}", err=True)
     if scores.failures:
         alone = len(paths) + len(inputs) - len(given) + synthetic == 1

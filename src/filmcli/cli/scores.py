@@ -27,11 +27,13 @@ class Scores:
     def __init__(self) -> None:
         self.tables: list[Table] = []
         self.notes: list[str] = []
+        self.results: list[Result] = []
         self.strips: list[Shown] = []
         self.failures: list[FilmcliError] = []
 
     def add(self, source: str, result: Result, phases: Sequence[Fraction]) -> None:  # noqa: ARG002
         """Hear of one sequence."""
+        self.results.append(result)
         told = "  ".join(f"{name} {_words(score)}" for name, score in result.scores().items())
         click.echo(f"filmcli: {result.name}: {told}", err=True)
 
@@ -60,6 +62,7 @@ class JsonScores(Scores):
         """Print the scores of one sequence."""
         from filmcli.evaluation.board import facts
 
+        self.results.append(result)
         self._json.tell("sequence", source=source, name=result.name, **facts(result, phases))
 
     def fail(self, source: str, failure: FilmcliError) -> None:

@@ -1,9 +1,9 @@
-"""Which frames are worth a look: of every scene a typical one, of every sequence the worst.
+"""Which frames are worth a look: of every sequence the worst, of every scene a typical one.
 
-The worst are two: the one that looks worst, by LPIPS where it was measured, and the one with most
-error, by PSNR, both of the first network that takes part. The typical frame is, of a few drawn by
-lot, the one whose looks are nearest to its scene's median. Strips are drawn when their frames pass
-by; no more than a scene's few are held.
+The worst are the few that look worst, by LPIPS where it was measured, and the one with most error,
+by PSNR, all of the first network that takes part. The typical frame is, of a few drawn by lot, the
+one whose looks are nearest to its scene's median. Strips are drawn when their frames pass by; no
+more than a scene's few are held.
 """
 
 from __future__ import annotations
@@ -19,16 +19,27 @@ from filmcli.evaluation.metrics import Score, Scorer
 from filmcli.evaluation.rebuilt import Rebuilt
 from filmcli.evaluation.strips import ERROR_GAIN, Cell, error, strip
 
+_WORST = 4  # frames of a sequence that look worst
 _DRAWN = 9  # frames of a scene from which the typical one is taken
 
 
 class Shown(NamedTuple):
-    """A strip as a JPEG file, what it shows in words, which frame that is, and our score there."""
+    """A strip as a JPEG file, what it shows in words, which frame that is, and our score there.
+
+    `sequence` is the name of the frame's.
+    """
 
     words: str
+    sequence: str
     frame: int
     score: Score
     jpeg: bytes
+    is_typical: bool = False
+
+    @property
+    def looks(self) -> float:
+        """How good our frame looks, rising."""
+        return _looks(self.score)
 
 
 @dataclass
@@ -51,7 +62,7 @@ class Album:
         self._lot = random.Random(0)  # the same strips each time
         self._scene = _Scene(0, [], [])
         self._typical: list[Shown] = []
-        self._looks_worst: Shown | None = None
+        self._worst: list[Shown] = []
         self._most_error: Shown | None = None
 
     def __call__(self, rebuilt: Rebuilt) -> None:
@@ -63,13 +74,14 @@ class Album:
         scene.values.append(_looks(score))
         place = self._lot.randrange(len(scene.values))
         is_drawn = len(scene.drawn) < _DRAWN or place < _DRAWN
-        looks, most = self._looks_worst, self._most_error
-        looks_worst = looks is None or _looks(score) < _looks(looks.score)
+        most = self._most_error
+        is_bad = len(self._worst) < _WORST or _looks(score) < self._worst[-1].looks
         has_most_error = most is None or score.psnr < most.score.psnr
-        if not (is_drawn or looks_worst or has_most_error):
+        if not (is_drawn or is_bad or has_most_error):
             return
         shown = self._show(rebuilt)
-        self._looks_worst = shown if looks_worst else looks
+        if is_bad:
+            self._worst = sorted([*self._worst, shown], key=lambda at: at.looks)[:_WORST]
         self._most_error = shown if has_most_error else most
         if len(scene.drawn) < _DRAWN:
             scene.drawn.append(shown)
@@ -77,18 +89,19 @@ class Album:
             scene.drawn[place] = shown
 
     def strips(self) -> list[Shown]:
-        """The chosen strips, once all frames have passed: typical ones, then the worst."""
+        """The chosen strips, once all frames have passed: the worst first, then typical ones."""
         self._end_scene()
         self._scene = _Scene(-1, [], [])
-        looks, most = self._looks_worst, self._most_error
-        if looks is None or most is None:
+        if not self._worst or self._most_error is None:
             return []
-        if looks.frame == most.frame:
-            worst = [_titled("Worst", looks)]
-        else:
-            worst = [_titled("Looks worst", looks), _titled("Most error", most)]
-        others = [shown for shown in self._typical if shown.frame not in (looks.frame, most.frame)]
-        return [*(_titled("Typical", shown) for shown in others), *worst]
+        most, (worst, *bad) = self._most_error, self._worst
+        chosen = [_titled("Worst" if worst.frame == most.frame else "Looks worst", worst)]
+        if worst.frame != most.frame:
+            chosen.append(_titled("Most error", most))
+        chosen += [_titled("Looks bad", shown) for shown in bad if shown.frame != most.frame]
+        seen = {shown.frame for shown in chosen}
+        typical = [shown for shown in self._typical if shown.frame not in seen]
+        return [*chosen, *(_titled("Typical", shown, True) for shown in typical)]
 
     def _end_scene(self) -> None:
         if self._scene.drawn:
@@ -113,7 +126,7 @@ class Album:
         words = f"{self._name}, scene {rebuilt.scene + 1}, frame {rebuilt.frame}"
         words += f", phase {rebuilt.phase}: {told}"
         jpeg = strip(cells, self._scorer.wrong(ours, rebuilt.truth))
-        return Shown(words, rebuilt.frame, scores[self._ours], jpeg)
+        return Shown(words, self._name, rebuilt.frame, scores[self._ours], jpeg)
 
 
 def _looks(score: Score) -> float:
@@ -126,5 +139,5 @@ def _scored(name: str, score: Score) -> str:
     return f"{name}  {score.psnr:.2f} dB{looks}"
 
 
-def _titled(title: str, shown: Shown) -> Shown:
-    return shown._replace(words=f"{title}: {shown.words}")
+def _titled(title: str, shown: Shown, is_typical: bool = False) -> Shown:
+    return shown._replace(words=f"{title}: {shown.words}", is_typical=is_typical)

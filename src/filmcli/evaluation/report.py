@@ -10,26 +10,18 @@ import base64
 import html
 import os
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 
 from filmcli.errors import OutputExistsError
 from filmcli.evaluation.album import Shown
-from filmcli.evaluation.board import Table, markdown
+from filmcli.evaluation.board import Result, Table, markdown
+from filmcli.evaluation.charts import charts
+from filmcli.page.sheet import sheet
 
 MARKDOWN, PAGE, PICTURES = "report.md", "index.html", "pictures"
 TITLE = "How near are the made frames?"
 
-_GENERATOR = '<meta name="generator" content="filmcli evaluate">'
-_STYLE = """
-body { font: 15px/1.4 system-ui, sans-serif; margin: 2em auto; max-width: 2030px; padding: 0 1em;
-  color: #222; background: #fff }
-table { border-collapse: collapse; margin: 0 0 1.5em }
-th, td { padding: .15em .8em; text-align: right; font-variant-numeric: tabular-nums }
-th:first-child, td:first-child { text-align: left }
-tr.mean td { font-weight: bold; border-top: 1px solid #888 }
-td.best { background: #def5de }
-figure { margin: 0 0 2em } figure img { width: 100%; display: block }
-figcaption { margin-bottom: .3em } p.notes { max-width: 60em; color: #555 }
-"""
+_GENERATOR = "filmcli evaluate"
 
 
 def check_folder(folder: str) -> None:
@@ -40,7 +32,7 @@ def check_folder(folder: str) -> None:
     is_ours = False
     if os.path.isfile(page):
         with open(page, encoding="utf-8", errors="replace") as file:
-            is_ours = _GENERATOR in file.read(1000)
+            is_ours = f'<meta name="generator" content="{_GENERATOR}">' in file.read(1000)
     if not is_ours and (not os.path.isdir(folder) or os.listdir(folder)):
         raise OutputExistsError(
             f"{folder} exists already",
@@ -50,13 +42,20 @@ def check_folder(folder: str) -> None:
 
 
 def write_report(
-    folder: str, tables: Sequence[Table], notes: Sequence[str], strips: Sequence[Shown]
+    folder: str,
+    tables: Sequence[Table],
+    notes: Sequence[str],
+    results: Sequence[Result],
+    strips: Sequence[Shown],
 ) -> str:
     """Write the report into `folder`, in place of an earlier one; return the page's name.
+
+    Of `results` the page shows the course from frame to frame, of `strips` the worst first.
 
     Raises OutputExistsError as `check_folder` does, OSError where nothing can be written.
     """
     check_folder(folder)
+    strips = sorted(strips, key=lambda shown: (shown.is_typical, shown.looks))
     pictures = os.path.join(folder, PICTURES)
     os.makedirs(pictures, exist_ok=True)
     for old in os.listdir(pictures):
@@ -69,7 +68,8 @@ def write_report(
         told.append(f"{shown.words}\n\n![{shown.words}]({PICTURES}/{name})\n")
     _write(os.path.join(folder, MARKDOWN), told)
     page = os.path.join(folder, PAGE)
-    _write(page, _page(tables, notes, strips))
+    body = "\n".join(_body(tables, notes, results, strips))
+    _write(page, [sheet(TITLE, _GENERATOR, ("look.css", "report.css"), body)])
     return page
 
 
@@ -81,17 +81,40 @@ def _write(path: str, lines: Iterator[str] | Sequence[str]) -> None:
     os.replace(partial, path)
 
 
-def _page(tables: Sequence[Table], notes: Sequence[str], strips: Sequence[Shown]) -> Iterator[str]:
-    yield f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n{_GENERATOR}'
-    yield f"<title>{TITLE}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<h1>{TITLE}</h1>"
+def _body(
+    tables: Sequence[Table],
+    notes: Sequence[str],
+    results: Sequence[Result],
+    strips: Sequence[Shown],
+) -> Iterator[str]:
+    yield f"<h1>{TITLE}</h1>"
     for table in tables:
         yield from _html_table(table)
-    yield f'<p class="notes">{html.escape(" ".join(notes))}</p>'
-    for shown in strips:
-        words, data = html.escape(shown.words), base64.b64encode(shown.jpeg).decode()
-        yield f"<figure>\n<figcaption>{words}</figcaption>"
-        yield f'<img alt="{words}" src="data:image/jpeg;base64,{data}">\n</figure>'
-    yield "</body>\n</html>"
+    yield f'<p class="notes faint">{html.escape(" ".join(notes))}</p>'
+    drawn = [charts(result, _links(result, strips)) for result in results]
+    if any(drawn):
+        yield "<h2>Frame by frame</h2>"
+        yield from filter(None, drawn)
+    numbered = enumerate(strips, 1)
+    for is_typical, numbered_of in groupby(numbered, key=lambda each: each[1].is_typical):
+        yield "<h2>Typical frames</h2>" if is_typical else "<h2>The worst first</h2>"
+        yield from (_figure(number, shown) for number, shown in numbered_of)
+
+
+def _links(result: Result, strips: Sequence[Shown]) -> dict[int, str]:
+    """Ids of the strips of one sequence by their frames."""
+    numbered = enumerate(strips, 1)
+    return {shown.frame: _id(at) for at, shown in numbered if shown.sequence == result.name}
+
+
+def _id(number: int) -> str:
+    return f"strip-{number}"
+
+
+def _figure(number: int, shown: Shown) -> str:
+    words, data = html.escape(shown.words), base64.b64encode(shown.jpeg).decode()
+    image = f'<img alt="{words}" src="data:image/jpeg;base64,{data}">'
+    return f'<figure id="{_id(number)}">\n<figcaption>{words}</figcaption>\n{image}\n</figure>'
 
 
 def _html_table(table: Table) -> Iterator[str]:
