@@ -13,13 +13,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from filmcli.adaptation.film import Adapted, FilmAdapter, FilmSettings, adaptable, recipe_of
-from filmcli.adaptation.scene import Scene, adapt_scene, scenes_of
+from filmcli.adaptation.scene import Scene, SceneAdaptation, adapt_scene, scenes_of
 from filmcli.adaptation.store import Writer, adapted_path, find, is_ours, key_facts
 from filmcli.errors import MachineError, OutputExistsError
 from filmcli.evaluation import clip
@@ -30,6 +31,9 @@ from filmcli.video.fingerprint import fingerprint
 from filmcli.video.probe import probe
 from filmcli.video.sequence import film_name
 from filmcli.video.spool import as_film, rate_of_stream
+
+if TYPE_CHECKING:
+    from filmcli.cluster.crew import Crew
 
 DEMONSTRATION = "the built-in film"
 _DEMONSTRATION_PX = 128
@@ -56,11 +60,16 @@ Report = Callable[[Event], None]
 
 
 def adapt_film(
-    path: str, settings: FilmSettings, report: Report, in_fps: Fraction | None = None
+    path: str,
+    settings: FilmSettings,
+    report: Report,
+    in_fps: Fraction | None = None,
+    crew: Crew | None = None,
 ) -> Result:
     """Adapt to every scene of what `path` names and write the deltas beside it.
 
-    Pictures without times are shown at `in_fps`. `report` hears of every scene. Raises a
+    Pictures without times are shown at `in_fps`. `report` hears of every scene; a `crew` may share
+    them. Raises a
     `FilmcliError` for whatever a user can cause.
     """
     started = time.monotonic()
@@ -69,7 +78,7 @@ def adapt_film(
     weights = load(settings.weights)
     with as_film(path, in_fps) as film:
         info = probe(film, rate_of_stream(path, in_fps), settings.video)
-        scenes, kept, skipped = _adapt(path, info, output, weights, settings, report)
+        scenes, kept, skipped = _adapt(path, info, output, weights, settings, report, crew)
     return Result(path, output, scenes, kept, time.monotonic() - started, skipped)
 
 
@@ -80,6 +89,7 @@ def _adapt(
     weights: Weights,
     settings: FilmSettings,
     report: Report,
+    crew: Crew | None,
 ) -> tuple[int, int, bool]:
     """Adapt to the film `info`: how many scenes it has, how many gained, if all was known."""
     found = first_pass(
@@ -95,22 +105,29 @@ def _adapt(
     facts = key_facts(weights.sha256, recipe, seen.cuts, settings.deinterlace, settings.dedupe)
     key = fingerprint(info.path, facts)
     stored = find(output, key)
-    net = adaptable(weights, settings.device)
     kept = 0
 
     def frames_from(index: int) -> Iterator[Frame]:
         return distinct_frames(info, found, index, deinterlace=settings.deinterlace)
 
-    with (
-        FilmAdapter(net, info, scenes, recipe, frames_from, stored=stored) as adapter,
-        Writer(output, key) as writer,
-    ):
-        for scene in scenes:
-            result = adapter.scene(scene.number)
+    with Writer(output, key) as writer:
+
+        def take(result: SceneAdaptation) -> None:
+            nonlocal kept
             kept += result.deltas is not None
             report(Adapted(path, result, len(scenes)))
             if stored is None:
                 writer.add(result)
+
+        if crew is not None and stored is None:
+            from filmcli.pipeline.adapting import adapt_scenes
+
+            adapt_scenes(crew, info, found, scenes, weights, settings, take)
+        else:
+            net = adaptable(weights, settings.device)
+            with FilmAdapter(net, info, scenes, recipe, frames_from, stored=stored) as adapter:
+                for scene in scenes:
+                    take(adapter.scene(scene.number))
         if stored is None:
             writer.done()
     return len(scenes), kept, stored is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from safetensors import safe_open
 
+from filmcli.adapt import adapt_film
+from filmcli.adaptation.film import Adapted, FilmSettings
 from filmcli.pipeline.making import Progress
 from filmcli.pipeline.request import Settings
 from filmcli.pipeline.upsample import Event, upsample
@@ -109,6 +113,14 @@ def workers_now() -> list[int]:
     return found
 
 
+def all_leave() -> bool:
+    """True if no worker is left, after the time that Ray takes to end those of a dead parent."""
+    until = time.monotonic() + 30
+    while workers_now() and time.monotonic() < until:
+        time.sleep(0.2)
+    return not workers_now()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("fate", ["a worker is killed", "a worker stops", "a node dies"])
 def test_what_befalls_one_in_the_middle_costs_the_segment_in_hand(
@@ -139,7 +151,7 @@ def test_what_befalls_one_in_the_middle_costs_the_segment_in_hand(
         assert output.read_bytes() == alone
         told = [record.getMessage() for record in caplog.records]
         assert sum("is made again" in line for line in told) == 1
-        assert workers_now() == []
+        assert all_leave()
     assert os.listdir(tmp_path) == ["out.mp4"]
 
 
@@ -166,10 +178,7 @@ def test_a_driver_that_ends_leaves_no_worker_and_is_gone_on_with(
     assert driver.returncode == code
     kept = {path: path.stat() for path in tmp_path.glob(".filmcli-*/??????.nut")}
     assert kept
-    until = time.monotonic() + 30
-    while workers_now() and time.monotonic() < until:  # Ray ends those of a killed driver
-        time.sleep(0.2)
-    assert workers_now() == []
+    assert all_leave()
     done = subprocess.run(words, capture_output=True, text=True, check=True)
     assert output.read_bytes() == alone
     heard = [json.loads(line) for line in done.stdout.splitlines()]
@@ -196,3 +205,77 @@ def test_a_node_that_does_not_see_the_film_is_sent_it(
     assert not list(Path(tempfile.gettempdir()).glob("filmcli-*"))
     assert len(names) == 1
     assert output.read_bytes() == alone
+
+
+@pytest.mark.slow
+def test_films_share_a_cluster_and_a_bad_one_stops_no_other(
+    nodes: Nodes, film: str, alone: bytes, tmp_path: Path
+) -> None:
+    folder, output = tmp_path / "films", tmp_path / "made"
+    folder.mkdir()
+    for name in ("1.mp4", "2.mp4"):
+        shutil.copy(film, folder / name)
+    (folder / "3.mp4").write_text("no film")
+    words = command(nodes, str(folder), "--fps", "60", "-o", f"{output}/")
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    heard = [json.loads(line) for line in done.stdout.splitlines()]
+    events = [(line["event"], os.path.basename(line.get("source", ""))) for line in heard]
+    assert ("error", "3.mp4") in events
+    # The second is planned before the first is joined: nobody waits for its last segment.
+    assert events.index(("plan", "2.mp4")) < events.index(("done", "1.mp4"))
+    pictures = ["-map", "0:v", "-c", "copy", "-f", "md5", "-"]
+    whole = tmp_path / "alone.mp4"
+    whole.write_bytes(alone)
+    hashes = {ffmpeg("-i", p, *pictures) for p in (whole, *sorted(output.iterdir()))}
+    assert len(hashes) == 1 and len(list(output.iterdir())) == 2
+
+
+@pytest.mark.slow
+def test_scenes_adapted_by_many_are_those_adapted_by_one(
+    nodes: Nodes, film: str, tmp_path: Path
+) -> None:
+    here, far = tmp_path / "here.mp4", tmp_path / "far.mp4"
+    for copy in (here, far):
+        shutil.copy(film, copy)
+    settings = FilmSettings(steps=1, device="cpu")
+    numbers: list[int] = []
+
+    def hear(event: object) -> None:
+        if isinstance(event, Adapted):
+            numbers.append(event.scene.scene)
+
+    adapt_film(str(here), settings, lambda _: None)
+    with crew(nodes) as workers:
+        adapt_film(str(far), settings, hear, crew=workers)
+    assert numbers == list(range(SCENES))
+    one, other = (adapted(path) for path in (here, far))
+    assert one == other
+
+
+def adapted(film: Path) -> list[object]:
+    """What was found of each scene, but for the time that took."""
+    path = film.with_suffix(".adapted.safetensors")
+    with safe_open(path, "np") as file:
+        scenes = json.loads(file.metadata()["scenes"])
+        deltas = {key: file.get_tensor(key).tobytes() for key in file.keys()}  # noqa: SIM118
+    return [[{**scene, "seconds": 0} for scene in scenes], deltas]
+
+
+@pytest.mark.slow
+def test_films_scored_by_many_score_as_by_one(nodes: Nodes, film: str, tmp_path: Path) -> None:
+    paths = [str(tmp_path / f"{k}.mp4") for k in range(2)]
+    for path in paths:
+        shutil.copy(film, path)
+    broken = tmp_path / "broken.mp4"
+    broken.write_text("no film")
+    asked = ["--rivals", "blend", "--limit", "3", "--device", "cpu", "--json"]
+    words = [sys.executable, "-m", "filmcli", "evaluate", *paths, str(broken), *asked]
+    heard = []
+    for more in ([], ["--cluster", nodes.address]):
+        done = subprocess.run([*words, *more], capture_output=True, text=True, check=False)
+        assert done.returncode == 1, done.stderr
+        lines = [json.loads(line) for line in done.stdout.splitlines()]
+        heard.append(sorted(lines, key=lambda line: (line["event"], line.get("source", ""))))
+    assert heard[0] == heard[1]
+    assert [line["event"] for line in heard[0]] == ["error", "sequence", "sequence", "summary"]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from filmcli.cli import options
+from filmcli.cli.cluster import crew_of
 from filmcli.cli.console import (
     adapted_words,
     library_warnings,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from filmcli.adapt import Event, Result
     from filmcli.adaptation.film import FilmSettings
     from filmcli.adaptation.scene import SceneAdaptation
+    from filmcli.cluster.crew import Crew
 
 _HEAD = "scene   frames   held-out, dB       seconds"
 
@@ -38,8 +40,15 @@ _HEAD = "scene   frames   held-out, dB       seconds"
 @options.in_fps
 @options.video
 @options.device
+@options.cluster
 @options.as_json
-def adapt(inputs: tuple[str, ...], in_fps: str | None, as_json: bool, **asked: Any) -> int:
+def adapt(
+    inputs: tuple[str, ...],
+    in_fps: str | None,
+    as_json: bool,
+    cluster: str | None,
+    **asked: Any,
+) -> int:
     """Fit the network to each scene of films and say what it gained.
 
     \b
@@ -64,7 +73,10 @@ def adapt(inputs: tuple[str, ...], in_fps: str | None, as_json: bool, **asked: A
             return _demonstrate(settings, teller)
         if not inputs:
             click.echo(f"no film given: taking the {len(chosen)} of this folder", err=True)
-        return _each(chosen, settings, rate, teller)
+        if cluster is None:
+            return _each(chosen, settings, rate, teller, None)
+        with crew_of(cluster, settings.device, "float32") as crew:
+            return _each(chosen, settings, rate, teller, crew)
 
 
 def _demonstrate(settings: FilmSettings, teller: _Table) -> int:
@@ -75,7 +87,11 @@ def _demonstrate(settings: FilmSettings, teller: _Table) -> int:
 
 
 def _each(
-    paths: Sequence[str], settings: FilmSettings, in_fps: Fraction | None, teller: _Table
+    paths: Sequence[str],
+    settings: FilmSettings,
+    in_fps: Fraction | None,
+    teller: _Table,
+    crew: Crew | None,
 ) -> int:
     """Do one film after the other; a failed one does not stop the rest."""
     from filmcli.adapt import adapt_film
@@ -83,7 +99,7 @@ def _each(
     code = 0
     for path in paths:
         try:
-            teller(adapt_film(path, settings, teller, in_fps))
+            teller(adapt_film(path, settings, teller, in_fps, crew))
         except FilmcliError as error:
             teller.fail(path, error)
             code = error.exit_code if len(paths) == 1 else 1

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 import click
 
 from filmcli.errors import FilmcliError, MachineError, full_disk
-from filmcli.timing import source_rate, spell_rate
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -129,8 +128,9 @@ class Teller:
         self._quiet = quiet
         self._to_stdout = to_stdout
         self._started = self._told = 0.0
-        self._first = 0
-        self._film: Plan | None = None
+        self._made = 0
+        self._films: dict[str, Plan] = {}
+        self._at: dict[str, Progress] = {}
         self._bar: Bar | None = None
         self._task: TaskID | None = None
 
@@ -159,8 +159,9 @@ class Teller:
                 self.close()
                 self._result(event)
 
-    def fail(self, source: str, failure: FilmcliError) -> None:  # noqa: ARG002
+    def fail(self, source: str, failure: FilmcliError) -> None:
         """Tell why a film was given up; the other ones go on."""
+        self._at.pop(source, None)
         self.close()
         show_error(failure)
 
@@ -174,14 +175,14 @@ class Teller:
         if self._bar:
             self._bar.stop()
         self._bar = self._task = None
-        self._started = 0.0
+        self._started, self._made = 0.0, 0
 
     def _survey(self, source: str, done: int) -> None:
-        if self._mode == "bar":
+        if self._mode == "bar" and not self._at:
             self._move_bar(f"reading {printable(source)}", done, None, "")
 
     def _plan(self, plan: Plan) -> None:
-        self._film = plan
+        self._films[plan.source] = plan
         if self._quiet:
             return
         for line in plan_lines(plan):
@@ -190,16 +191,16 @@ class Teller:
             click.echo(f"notice: {printable(notice)}", err=True)
 
     def _estimate(self, expected: Estimate) -> None:
-        assert self._film is not None  # a plan comes first
+        film = self._films[expected.source]
         if not self._quiet:
-            more = ", besides adaptation" * bool(self._film.steps)
+            more = ", besides adaptation" * bool(film.steps)
             length = clock(expected.seconds) + more
             frame = f"a frame made just now took {expected.each:.2g} s"
             click.echo(f"   about {length} on this machine: {frame}", err=True)
         if expected.seconds > _LONG_SECONDS:
             hours = round(expected.seconds / 3600)
             show_warning(f"{expected.source} will take about {hours} hours on this machine")
-            for way in _shorter(self._film):
+            for way in _shorter(film):
                 click.echo(f"         {way}", err=True)
 
     def _adapted(self, event: Adapted) -> None:
@@ -215,16 +216,22 @@ class Teller:
     def _progress(self, at: Progress) -> None:
         now = time.monotonic()
         if not self._started:
-            self._started, self._told, self._first = now, now, at.done - 1
-        speed = (at.done - self._first) / max(now - self._started, 1e-3)
-        assert self._film is not None  # a plan comes first
-        pace = _pace(speed / float(self._film.timeline.rate))
+            self._started, self._told = now, now
+        # Of films that are made at once the frames are counted together.
+        self._made += at.done - (self._at[at.source].done if at.source in self._at else at.done - 1)
+        self._at[at.source] = at
+        left = sum(film.total - film.done for film in self._at.values())
+        speed = max(self._made, 1) / max(now - self._started, 1e-3)
+        pace = _pace(speed / float(self._films[at.source].timeline.rate))
         scene = f"scene {at.scene}/{at.scenes}"
         if self._mode == "bar":
-            scene = f"{at.nodes} node{'s' * (at.nodes != 1)}" if at.nodes else scene
-            words = [f"{pace} real time", f"{clock((at.total - at.done) / speed)} left"]
+            total = sum(film.total for film in self._at.values())
+            words = [f"{pace} real time", f"{clock(left / speed)} left"]
             words += [size(at.written)] if at.written else []
-            self._move_bar(scene, at.done, at.total, "  ".join(words))
+            if at.nodes:
+                scene = f"{at.nodes} node{'s' * (at.nodes != 1)}"
+                words = [f"{speed:.1f} fps", *words]
+            self._move_bar(scene, total - left, total, "  ".join(words))
         elif self._mode == "lines" and now - self._told >= _LINES_EVERY_SECONDS:
             self._told = now
             written = f", {size(at.written)} written" if at.written else ""
@@ -232,11 +239,12 @@ class Teller:
             click.echo(
                 f"filmcli: {printable(at.source)} {100 * at.done // at.total}% "
                 f"{at.done}/{at.total} frames {scene} {speed:.1f} fps, {pace} real time, "
-                f"eta {(at.total - at.done) / speed:.0f}s{written}",
+                f"eta {left / speed:.0f}s{written}",
                 err=True,
             )
 
     def _result(self, result: Result) -> None:
+        self._at.pop(result.source, None)
         if not self._quiet and result.skipped:
             click.echo(f"already done: {printable(result.output)}", err=True)
         elif not self._quiet:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -12,12 +13,14 @@ from typing import TYPE_CHECKING
 import click
 
 from filmcli.cli import options
+from filmcli.cli.cluster import crew_of
 from filmcli.cli.console import library_warnings, printable
 from filmcli.cli.inputs import films
 from filmcli.cli.scores import JsonScores, Scores, bar
 from filmcli.errors import FilmcliError, UsageError
 
 if TYPE_CHECKING:
+    from filmcli.cluster.crew import Crew
     from filmcli.evaluation.album import Album
     from filmcli.evaluation.board import Result
     from filmcli.evaluation.entries import Entry
@@ -76,6 +79,7 @@ _RIVALS = "repeat,blend,dis,minterpolate"
 )
 @options.cuts
 @options.device
+@options.cluster
 @options.precision
 @options.as_json
 @click.option(
@@ -95,6 +99,7 @@ def evaluate(
     rivals: str,
     cuts: str,
     device: str,
+    cluster: str | None,
     precision: str,
     as_json: bool,
     report: str | None,
@@ -127,10 +132,11 @@ def evaluate(
     named = [_as_benchmark(given) for given in inputs]
     given = [path for path, name in zip(inputs, named, strict=True) if not name]
     paths = [path for path, _ in films(given, None)]
-    with library_warnings():
-        question = _Question(entries, open_scorer(judge), int(drop), cuts, limit, bool(report))
+    with library_warnings(), _crew(cluster, device, precision) as crew:
+        scorer = open_scorer(judge)
+        question = _Question(entries, scorer, judge, int(drop), cuts, limit, bool(report))
         notes = [question.scorer.conventions, machine_words(device, precision)]
-        _films(paths, question, scores, notes)
+        _films(paths, question, scores, notes, crew)
         for benchmark in filter(None, named):
             _benchmark(*benchmark, question, scores, notes)
         if synthetic:
@@ -150,6 +156,7 @@ class _Question:
 
     entries: Sequence[Entry]
     scorer: Scorer
+    judge: bool
     drop: int
     cuts: str
     limit: int | None
@@ -173,23 +180,72 @@ class _Question:
         return Album(name, entries, self.scorer) if self.with_strips else None
 
 
-def _films(paths: Sequence[str], question: _Question, scores: Scores, notes: Sequence[str]) -> None:
+def _crew(cluster: str | None, device: str, precision: str) -> AbstractContextManager[Crew | None]:
+    """Who scores films, one each: a cluster's workers, or None for this process."""
+    return nullcontext() if cluster is None else crew_of(cluster, device, precision)
+
+
+def _films(
+    paths: Sequence[str],
+    question: _Question,
+    scores: Scores,
+    notes: Sequence[str],
+    crew: Crew | None,
+) -> None:
     """Score films; one that cannot be scored does not stop the rest."""
     from filmcli.evaluation.board import mean_of, spelled, tables
     from filmcli.evaluation.dropping import dropping_words, phases_of
 
     phases = phases_of(question.drop)
-    results = []
-    for path, name in zip(paths, _names(paths), strict=True):
-        try:
-            results.append(_film(path, name, question, scores))
-            scores.add(path, results[-1], phases)
-        except FilmcliError as failure:
-            scores.fail(path, failure)
+    found: dict[int, Result] = {}
+
+    def take(index: int, scored: Result | FilmcliError) -> None:
+        if isinstance(scored, FilmcliError):
+            scores.fail(paths[index], scored)
+        else:
+            found[index] = scored
+            scores.add(paths[index], scored, phases)
+
+    if crew is not None:
+        _films_far(paths, question, scores, crew, take)
+    else:
+        for index, (path, name) in enumerate(zip(paths, _names(paths), strict=True)):
+            try:
+                take(index, _film(path, name, question, scores))
+            except FilmcliError as failure:
+                take(index, failure)
+    results = [found[index] for index in sorted(found)]
     if results:
         facts = {"sequences": len(results), "scores": spelled(mean_of(results))}
         told = [dropping_words(question.drop), *notes]
         scores.show(tables(results, phases), told, drop=question.drop, **facts)
+
+
+def _films_far(
+    paths: Sequence[str],
+    question: _Question,
+    scores: Scores,
+    crew: Crew,
+    take: Callable[[int, Result | FilmcliError], None],
+) -> None:
+    """Let each film be scored by a worker."""
+    from filmcli.evaluation.cluster import Scored, Scoring, score_films
+    from filmcli.video.spool import as_film
+
+    asked = question.drop, question.cuts, question.limit, question.with_strips
+    scoring = Scoring(question.entries, question.judge, *asked)
+    films = [
+        (name, as_film(path, _ANY_RATE)) for path, name in zip(paths, _names(paths), strict=True)
+    ]
+
+    def hear(index: int, said: Scored | FilmcliError) -> None:
+        if isinstance(said, FilmcliError):
+            take(index, said)
+        else:
+            scores.strips += said.strips
+            take(index, said.result)
+
+    score_films(crew, scoring, films, hear)
 
 
 def _as_benchmark(given: str) -> tuple[str, str] | None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from fractions import Fraction
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -21,13 +22,15 @@ from filmcli.cli.console import (
 )
 from filmcli.cli.inputs import films, refuse_collisions
 from filmcli.cli.objects import JsonTeller
+from filmcli.cli.together import together
 from filmcli.errors import FilmcliError, UsageError
 from filmcli.timing import parse_clock
 
 if TYPE_CHECKING:
+    from filmcli.cluster.crew import Crew
     from filmcli.pipeline.plan import Plan
     from filmcli.pipeline.request import Settings
-    from filmcli.pipeline.upsample import Event, Makers
+    from filmcli.pipeline.upsample import Makers
 
 TOPICS = {
     "What to make": ("fps", "slow", "start", "end", "preview", "output", "page", "overwrite"),
@@ -143,26 +146,21 @@ def upsample(
             "it shows the source once more, which is read only once",
             "give a file, or leave out --page",
         )
-    with library_warnings(), _makers(cluster, settings) as makers:
-        return _each(pairs, settings, teller, makers)
+    with library_warnings(), _crew(cluster, settings) as crew:
+        return _each(pairs, settings, teller, crew)
 
 
-@contextmanager
-def _makers(cluster: str | None, settings: dict[str, Any]) -> Iterator[Makers | None]:
-    """Who is to make the segments: a cluster's workers while the `with` lasts, or this process."""
+def _crew(cluster: str | None, settings: dict[str, Any]) -> AbstractContextManager[Crew | None]:
+    """Who is to make the segments: a cluster's workers, or None for this process."""
     if cluster is None:
-        yield None
-        return
+        return nullcontext()
     if settings["output"] == "-":
         raise UsageError(
             "a cluster does not write to standard output",
             "segments are finished in any order",
             "name a file with -o, or leave out --cluster",
         )
-    with crew_of(cluster, settings["device"], settings["precision"]) as crew:
-        from filmcli.pipeline.cluster import Far
-
-        yield Far(crew)
+    return crew_of(cluster, settings["device"], settings["precision"])
 
 
 def _settings(asked: dict[str, Any]) -> dict[str, Any]:
@@ -223,46 +221,79 @@ def _each(
     pairs: Sequence[tuple[str, str | None]],
     settings: dict[str, Any],
     teller: Teller | JsonTeller,
-    makers: Makers | None,
+    crew: Crew | None,
 ) -> int:
-    """Do one film after the other; a failed one does not stop the rest."""
-    from filmcli.pipeline.request import Settings
+    """Do one film after the other, or all that a crew has hands for; one may fail, others go on."""
+    makers = None
+    if crew is not None:
+        from filmcli.pipeline.cluster import Far
 
-    code = 0
-    for path, output in pairs:
-        try:
-            if output is not None and output.endswith(os.sep) and not settings["dry_run"]:
-                os.makedirs(output, exist_ok=True)
-            _one(path, Settings(**{**settings, "output": output}), teller, makers)
-        except (BrokenPipeError, KeyboardInterrupt):
-            teller.close()
-            raise
-        except (FilmcliError, OSError) as error:
-            failure = machine_failure(error) if isinstance(error, OSError) else error
-            teller.fail(path, failure)
-            code = failure.exit_code if len(pairs) == 1 else 1
+        makers = Far(crew)
+
+    def film(pair: tuple[str, str | None], tell: Callable[[Any], None]) -> int:
+        return _film(*pair, settings, tell, teller, makers)
+
+    try:
+        films = [partial(film, pair) for pair in pairs]
+        if crew is not None:
+            codes = together(films, teller, crew.is_idle, crew.abandon)
+        else:
+            codes = [do(teller) for do in films]
+    except (BrokenPipeError, KeyboardInterrupt):
+        teller.close()
+        raise
+    code = codes[0] if len(codes) == 1 else int(any(codes))
     if isinstance(teller, JsonTeller):
         teller.tell("summary", exit_code=code)
     return code
 
 
-def _one(path: str, settings: Settings, teller: Teller | JsonTeller, makers: Makers | None) -> None:
-    """Make one film, and then its page if that is asked for."""
+def _film(
+    path: str,
+    output: str | None,
+    settings: dict[str, Any],
+    tell: Callable[[Any], None],
+    teller: Teller | JsonTeller,
+    makers: Makers | None,
+) -> int:
+    """Make one film, and its page if that is asked for; return its exit code."""
+    from filmcli.pipeline.request import Settings
+
+    try:
+        if output is not None and output.endswith(os.sep) and not settings["dry_run"]:
+            os.makedirs(output, exist_ok=True)
+        _one(path, Settings(**{**settings, "output": output}), tell, teller, makers)
+    except BrokenPipeError:
+        raise
+    except (FilmcliError, OSError) as error:
+        failure = machine_failure(error) if isinstance(error, OSError) else error
+        teller.fail(path, failure)
+        return failure.exit_code
+    return 0
+
+
+def _one(
+    path: str,
+    settings: Settings,
+    tell: Callable[[Any], None],
+    teller: Teller | JsonTeller,
+    makers: Makers | None,
+) -> None:
     from filmcli.pipeline.plan import Plan
     from filmcli.pipeline.request import page_name
     from filmcli.pipeline.upsample import upsample as upsample_film
 
     plans: list[Plan] = []
 
-    def report(event: Event) -> None:
+    def report(event: Any) -> None:
         if isinstance(event, Plan):
             plans.append(event)
-        teller(event)
+        tell(event)
 
     result = upsample_film(path, settings, report, makers)
     if settings.dry_run:
         return
-    teller(result)
+    tell(result)
     if settings.page and not (result.skipped and os.path.lexists(page_name(result.output))):
         _page(path, settings, plans, teller)
 

@@ -35,7 +35,7 @@ _LOOK_SECONDS = 2.0
 _TURN_SECONDS = 0.5
 _MOST_DEATHS = 3
 _MANY_TIMES = 20
-_FIRST_PATIENCE_SECONDS = 600.0
+_SLOW_TO_BEGIN = 10
 _SWEEP_SECONDS = 20
 _LEAVES_SECONDS = 20
 
@@ -43,8 +43,9 @@ _LEAVES_SECONDS = 20
 class Crew:
     """All workers of a cluster that was `joined`; a context manager.
 
-    They work on `device` with `precision`. One that has said nothing for `least_patience` seconds
-    hangs, but not before twenty times the longest silence that any of them came back from. Entering
+    They work on `device` with `precision`. One that has said nothing for `least_patience` seconds,
+    ten times as many before its first word of an errand, hangs, but not before twenty times the
+    longest silence that any of them came back from. Entering
     raises MachineError if there is nobody, or if somebody has another version of what matters.
     """
 
@@ -105,11 +106,26 @@ class Crew:
         ticket = Ticket(order, next(self._numbers))
         self._inbox.put(ticket)
         try:
-            failure = ticket.end.get()
+            failure = self._end_of(ticket)
         finally:
             ticket.withdraw()
         if failure is not None:
             raise failure
+
+    def is_idle(self) -> bool:
+        """True if a worker is there for whom nothing is left to do."""
+        return any(hand.is_idle for hand in list(self._hands.values()))
+
+    def abandon(self) -> None:
+        """Give up all orders: who waits for one is interrupted."""
+        self._is_over.set()
+
+    def _end_of(self, ticket: Ticket) -> BaseException | None:
+        while True:
+            with contextlib.suppress(Empty):
+                return ticket.end.get(timeout=_LOOK_SECONDS)
+            if not self._foreman.is_alive():  # nobody will look at it any more
+                raise KeyboardInterrupt
 
     def _gather(self) -> None:
         """Meet all who are there; who is busy elsewhere may come later."""
@@ -150,6 +166,7 @@ class Crew:
         try:
             while not self._is_over.is_set():
                 self._turn()
+            self._fail_all(KeyboardInterrupt())
         except BaseException as error:  # whatever it is, those who wait must not wait for ever
             _log.debug("the foreman gave up", exc_info=True)
             self._fail_all(_cluster_gone(error))
@@ -221,7 +238,7 @@ class Crew:
             self._bury(hand, f"was lost ({type(error).__name__})", error)
             return
         self._longest_silence = max(self._longest_silence, hand.silent_seconds)
-        hand.silent_seconds = 0.0
+        hand.silent_seconds, hand.has_spoken = 0.0, True
         if said:
             ticket.hear(index, said[0], hand.place.name)
         elif bad := ticket.done(index):
@@ -246,8 +263,9 @@ class Crew:
         if hand.errand is None:
             return
         hand.silent_seconds += seconds
-        longest = _MANY_TIMES * self._longest_silence
-        patience = max(self._least_patience, longest or _FIRST_PATIENCE_SECONDS)
+        least = self._least_patience * hand.errand[0].order.slowness
+        least *= 1 if hand.has_spoken else _SLOW_TO_BEGIN
+        patience = max(least, _MANY_TIMES * self._longest_silence)
         if hand.silent_seconds > patience:
             hangs = MachineError("a worker hangs", f"it said nothing for {patience:.0f} seconds")
             self._bury(hand, f"hangs: {hangs.why}", hangs)

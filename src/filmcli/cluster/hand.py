@@ -24,7 +24,7 @@ class Hand:
         self.place = place
         self.facts: Facts | None = None
         self.errand: tuple[Ticket, int] | None = None
-        self.silent_seconds = 0.0
+        self.silent_seconds, self.has_spoken = 0.0, False
         options = ray.remote(Worker).options(
             num_cpus=place.cores,
             num_gpus=place.gpus,
@@ -57,7 +57,8 @@ class Hand:
             num_returns="streaming", _generator_backpressure_num_objects=_UNREAD
         )
         errand = ticket.order.errand(index)
-        self.errand, self.silent_seconds = (ticket, index), 0.0
+        self.errand = ticket, index
+        self.silent_seconds, self.has_spoken = 0.0, False
         self._says = work.remote(ticket.number, [ticket.craft], errand)
 
     def hear(self) -> tuple[Any, ...]:

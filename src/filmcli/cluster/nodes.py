@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 # Nobody is told of us; and where a node offers no GPU, CUDA sees none.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")  # the crew handles them
 
 import ray
 from ray.exceptions import RayError
@@ -71,10 +72,17 @@ def joined(cluster: str) -> Iterator[None]:
             ) from error
         finally:
             signal.signal(signal.SIGTERM, terminate)
+        _hush()
         try:
             yield
         finally:
             ray.shutdown()
+
+
+def _hush() -> None:
+    """Keep Ray from printing a dead node's last logs: the crew says what is to be said, once."""
+    # There is no setting for it; where the name is another, Ray only talks.
+    ray._private.worker.print_to_stdstream = lambda *_, **__: None
 
 
 @contextmanager

@@ -21,7 +21,9 @@ _MOST_TRIES = 4
 class Order(Protocol):
     """Errands by number, and who wants to hear of them.
 
-    `name` is what people call it. The methods are called by the foreman, one at a time.
+    `name` is what people call it; a worker may say nothing for `slowness` times as long as it may
+    at errands that are soon begun and often tell how far they are. The methods are called by the
+    foreman, one at a time.
     """
 
     @property
@@ -29,6 +31,9 @@ class Order(Protocol):
 
     @property
     def craft(self) -> Craft: ...
+
+    @property
+    def slowness(self) -> float: ...
 
     @property
     def todo(self) -> Sequence[int]: ...

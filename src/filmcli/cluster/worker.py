@@ -69,7 +69,8 @@ class Worker:
             self._work = None
             opened = ray.get(craft[0]).opened(self._folder)
             self._work, self._number = self._opened.enter_context(opened), number
-        yield from self._work(errand)
+        for said in self._work(errand):  # noqa: UP028 (Ray sends into generators)
+            yield said
 
     def leave(self) -> None:
         """Put everything away."""

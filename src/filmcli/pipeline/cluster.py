@@ -26,11 +26,13 @@ from filmcli.errors import RenderError
 from filmcli.pipeline.job import Job
 from filmcli.pipeline.making import Maker, Told, captions_told, known_scenes, progress_at
 from filmcli.pipeline.plan import Plan
+from filmcli.video.decode import seek_args
 from filmcli.video.encode import SEGMENT_SUFFIX, as_coded_on
 from filmcli.video.mux import verify_count
 
 _CHUNK_BYTES = 1 << 22
 _TELLS_SECONDS = 1.0
+_LEAPS_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -141,6 +143,7 @@ class _Segments:
         self.todo = [index for index in range(len(plan.segments)) if not job.is_finished(index)]
         film = film_here(plan.info.path)
         self.craft = SegmentCraft(_to_send(plan), film, cores_here(), known is not None)
+        self.slowness = _slowness(plan)
         self._plan, self._job, self._report, self._crew = plan, job, report, crew
         self._known: Scenes | None = known
         self._captions = captions_told(plan)
@@ -234,3 +237,13 @@ class _Coming:
 def _to_send(plan: Plan) -> Plan:
     """The plan without what is read here only."""
     return replace(plan, request=replace(plan.request, streams=None))
+
+
+def _slowness(plan: Plan) -> float:
+    """How long a worker may say nothing: it adapts to a scene, or reads to where a segment is.
+
+    Only where nobody can leap is the film read from its beginning, at 30 pictures a second or more.
+    """
+    times = plan.found.times
+    reading = 1.0 if seek_args(plan.info, times[-1] + _LEAPS_SECONDS) else len(times) / (30 * 60)
+    return max(reading, 10.0 if plan.steps else 1.0)
