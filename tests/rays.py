@@ -14,7 +14,8 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -37,7 +38,8 @@ QUIET = [
 class Nodes:
     """The nodes of a cluster; its `address` is the head's."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
         self._words = {"include_dashboard": False, "object_store_memory": 80 << 20}
         head = {"num_cpus": 0, **self._words}
         self._cluster = Cluster(initialize_head=True, head_node_args=head)
@@ -52,6 +54,17 @@ class Nodes:
         """Kill a node: its raylet, which takes its workers with it."""
         (raylet,) = self._nodes[number].all_processes["raylet"]
         os.kill(raylet.process.pid, signal.SIGKILL)
+
+    def workers(self) -> list[int]:
+        """The processes of crews' workers on any of its nodes; their logs lie in its folder."""
+        found = []
+        for name in filter(str.isdigit, os.listdir("/proc")):
+            with suppress(OSError):
+                words = Path("/proc", name, "cmdline").read_bytes()
+                log = os.readlink(f"/proc/{name}/fd/1")
+                if words.startswith(b"ray::Worker") and log.startswith(self._folder):
+                    found.append(int(name))
+        return found
 
     @contextmanager
     def blind(self, folder: str) -> Iterator[None]:
@@ -83,7 +96,7 @@ def cluster(nodes: int) -> Iterator[Nodes]:
     folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")  # names of sockets must be short
     os.makedirs(os.path.join(folder, "ray"))
     with patch.dict(os.environ, RAY_TMPDIR=folder, OMP_NUM_THREADS="1"):
-        started = Nodes()
+        started = Nodes(folder)
         try:
             for _ in range(nodes):
                 started.add()

@@ -100,25 +100,12 @@ def test_the_same_bytes_and_a_job_goes_on_with_and_without(
     assert os.listdir(tmp_path) == ["out.mp4"]
 
 
-def workers_now() -> list[int]:
-    """The processes that are workers, of whatever node."""
-    found = []
-    for name in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            words = Path("/proc", name, "cmdline").read_bytes()
-        except OSError:
-            continue
-        if words.startswith(b"ray::Worker"):
-            found.append(int(name))
-    return found
-
-
-def all_leave() -> bool:
+def all_leave(nodes: Nodes) -> bool:
     """True if no worker is left, after the time that Ray takes to end those of a dead parent."""
     until = time.monotonic() + 30
-    while workers_now() and time.monotonic() < until:
+    while nodes.workers() and time.monotonic() < until:
         time.sleep(0.2)
-    return not workers_now()
+    return not nodes.workers()
 
 
 @pytest.mark.slow
@@ -139,7 +126,7 @@ def test_what_befalls_one_in_the_middle_costs_the_segment_in_hand(
                 nodes.end(0)
             else:
                 how = signal.SIGKILL if fate == "a worker is killed" else signal.SIGSTOP
-                os.kill(workers_now()[0], how)
+                os.kill(nodes.workers()[0], how)
 
         def unharmed(event: Event) -> None:
             strike(event)
@@ -151,7 +138,7 @@ def test_what_befalls_one_in_the_middle_costs_the_segment_in_hand(
         assert output.read_bytes() == alone
         told = [record.getMessage() for record in caplog.records]
         assert sum("is made again" in line for line in told) == 1
-        assert all_leave()
+        assert all_leave(nodes)
     assert os.listdir(tmp_path) == ["out.mp4"]
 
 
@@ -178,7 +165,7 @@ def test_a_driver_that_ends_leaves_no_worker_and_is_gone_on_with(
     assert driver.returncode == code
     kept = {path: path.stat() for path in tmp_path.glob(".filmcli-*/??????.nut")}
     assert kept
-    assert all_leave()
+    assert all_leave(nodes)
     done = subprocess.run(words, capture_output=True, text=True, check=True)
     assert output.read_bytes() == alone
     heard = [json.loads(line) for line in done.stdout.splitlines()]
@@ -200,9 +187,11 @@ def test_a_node_that_does_not_see_the_film_is_sent_it(
 
         with crew(nodes) as workers:
             upsample(film, Settings(fps="60", output=str(output)), hear, Far(workers))
-            copies = list(Path(tempfile.gettempdir()).glob("filmcli-*/shared-*/film.mp4"))
+            copies = list(
+                Path(tempfile.gettempdir()).glob(f"filmcli-{os.getuid()}/shared-*/film.mp4")
+            )
             assert [copy.read_bytes() for copy in copies] == [Path(film).read_bytes()]
-    assert not list(Path(tempfile.gettempdir()).glob("filmcli-*"))
+    assert not list(Path(tempfile.gettempdir()).glob(f"filmcli-{os.getuid()}/shared-*"))
     assert len(names) == 1
     assert output.read_bytes() == alone
 
