@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import click
 
 from filmcli.errors import FilmcliError, MachineError, full_disk
+from filmcli.timing import source_rate, spell_rate
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar

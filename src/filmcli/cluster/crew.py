@@ -57,6 +57,7 @@ class Crew:
         self._hands: dict[Place, Hand] = {}
         self._deaths: Counter[Place] = Counter()
         self._given_up: set[Place] = set()
+        self._not_before: dict[Place, float] = {}
         self._inbox: SimpleQueue[Ticket] = SimpleQueue()
         self._tickets: list[Ticket] = []
         self._numbers = count()
@@ -88,6 +89,11 @@ class Crew:
     def nodes(self) -> int:
         """How many nodes have a worker that is ready."""
         return len({hand.place.node for hand in list(self._hands.values()) if hand.facts})
+
+    @property
+    def workers(self) -> int:
+        """How many workers are ready."""
+        return sum(hand.facts is not None for hand in list(self._hands.values()))
 
     def describe(self) -> str:
         """Who the workers are, in words."""
@@ -200,7 +206,8 @@ class Crew:
         """Start a worker wherever there is room for one and none is."""
         self._looked = time.monotonic()
         for place in places(self._device):
-            if place not in self._hands and place not in self._given_up:
+            waits = self._looked < self._not_before.get(place, 0.0)
+            if place not in self._hands and place not in self._given_up and not waits:
                 self._hands[place] = Hand(place, self._device, self._precision)
         if self._hands:
             self._alone_since = self._looked
@@ -273,6 +280,8 @@ class Crew:
     def _bury(self, hand: Hand, how: str, error: Exception) -> None:
         """A worker is gone: its place may have another, if the node lives and it helps."""
         self._deaths[hand.place] += 1
+        # It takes seconds until the cluster knows that a node is gone.
+        self._not_before[hand.place] = time.monotonic() + self._least_patience / 3
         if self._deaths[hand.place] >= _MOST_DEATHS:
             self._given_up.add(hand.place)
         if hand.errand is None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import platform
+import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, suppress
+from threading import Thread
 from typing import Any, NamedTuple, Protocol
 
 import ray
@@ -14,6 +18,8 @@ from filmcli import __version__
 from filmcli.cluster.scratch import scratch
 from filmcli.network.machine import choose_device, choose_precision, describe_device
 from filmcli.video.process import ffmpeg_version
+
+_LOOK_SECONDS = 2.0
 
 Work = Callable[[Any], Iterator[Any]]
 """Does an errand, and says as it goes on whatever the order understands."""
@@ -55,6 +61,8 @@ class Worker:
     def __init__(self) -> None:
         self._life, self._opened = ExitStack(), ExitStack()
         self._folder = self._life.enter_context(scratch())
+        # A raylet that is killed leaves its workers behind, which then run for ever.
+        Thread(target=self._outlive_nobody, args=(os.getppid(),), daemon=True).start()
         self._number: int | None = None
         self._work: Work | None = None
 
@@ -71,6 +79,12 @@ class Worker:
             self._work, self._number = self._opened.enter_context(opened), number
         for said in self._work(errand):  # noqa: UP028 (Ray sends into generators)
             yield said
+
+    def _outlive_nobody(self, parent: int) -> None:
+        while os.getppid() == parent:
+            time.sleep(_LOOK_SECONDS)
+        shutil.rmtree(self._folder, ignore_errors=True)
+        os._exit(1)
 
     def leave(self) -> None:
         """Put everything away."""

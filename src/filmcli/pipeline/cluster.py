@@ -31,15 +31,19 @@ from filmcli.video.encode import SEGMENT_SUFFIX, as_coded_on
 from filmcli.video.mux import verify_count
 
 _CHUNK_BYTES = 1 << 22
-_TELLS_SECONDS = 1.0
+_MOST_TOLD = 100
 _LEAPS_SECONDS = 60
 
 
 @dataclass(frozen=True)
 class Errand:
-    """One segment to make: the captions of its pictures, and its scene's adaptation if known."""
+    """One segment to make: the captions of its pictures, and its scene's adaptation if known.
+
+    The worker says how far it is every so many seconds: all of them together 100 times a second.
+    """
 
     index: int
+    tells_seconds: float
     said: Sequence[bytes]
     adaptation: SceneAdaptation | None
 
@@ -115,7 +119,7 @@ def _made(
     for done in maker.segment(errand.index, path, errand.said):
         while told:
             yield told.pop()
-        if time.monotonic() - last > _TELLS_SECONDS:
+        if time.monotonic() - last > errand.tells_seconds:
             last = time.monotonic()
             yield done
     try:
@@ -156,7 +160,8 @@ class _Segments:
         """What is particular to a segment."""
         segment = self._plan.segments[index]
         adaptation = None if self._known is None else self._known.scene(segment.scene)
-        return Errand(index, self._captions[segment.first : segment.last], adaptation)
+        tells = max(1.0, self._crew.workers / _MOST_TOLD)
+        return Errand(index, tells, self._captions[segment.first : segment.last], adaptation)
 
     def hear(self, index: int, said: Any, node: str) -> None:
         """Some pictures are done, a scene was adapted to, or bytes of the segment come."""
