@@ -30,7 +30,7 @@ from filmcli.errors import FilmcliError, MachineError
 
 _log = logging.getLogger(__name__)
 
-_START_SECONDS = 60
+_START_SECONDS, _OTHERS_SECONDS = 180, 60
 _LOOK_SECONDS = 2.0
 _TURN_SECONDS = 0.5
 _MOST_DEATHS = 3
@@ -143,6 +143,7 @@ class Crew:
                 return
             for ref in ray.wait(list(new), timeout=_LOOK_SECONDS)[0] if new else ():
                 self._meet_first(new[ref])
+                until = min(until, time.monotonic() + _OTHERS_SECONDS)
             self._is_over.wait(0 if new else _TURN_SECONDS)
         if not any(hand.facts for hand in self._hands.values()):
             raise MachineError(
