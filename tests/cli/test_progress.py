@@ -59,11 +59,11 @@ def test_progress_has_scene_speed_and_size(
     monkeypatch.setattr("filmcli.cli.console.time.monotonic", lambda: next(clock))
     teller = Teller("lines", quiet=False, to_stdout=True)
     teller(plan)
-    teller(Progress("in.mp4", 1, 1000, 1, 3, 1, 5))
-    teller(Progress("in.mp4", 240, 1000, 2, 3, 4, 5, 4_321_000))
+    teller(Progress(plan.source, 1, 1000, 1, 3, 1, 5))
+    teller(Progress(plan.source, 240, 1000, 2, 3, 4, 5, 4_321_000))
     line = capsys.readouterr().err.splitlines()[-1]
     words = "24% 240/1000 frames scene 2/3 6.0 fps, 0.10x real time, eta 127s, 4.3 MB written"
-    assert line == f"filmcli: in.mp4 {words}"
+    assert line == f"filmcli: {plan.source} {words}"
 
 
 @pytest.mark.parametrize(
