@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from filmcli.network.matching import Matched, Matcher, Times, cubic_shares
+from filmcli.network.matching import Matched, Matcher, Times, batched, cubic_shares
 
 
 def times(moment: float, before: float = 1.0, after: float = 1.0, known: str = "1111") -> Times:
@@ -55,7 +55,7 @@ def nothing(size: int = 8) -> Matched:
 
 def looked(matcher: Matcher, known: Matched, when: Times) -> Matched:
     features = [torch.rand(1, 2, *known.ways.shape[-2:]) for _ in range(4)]
-    return matcher(features, known, when, cubic_shares(when))  # type: ignore[no-any-return]
+    return matcher(batched(features), known, when, cubic_shares(when))  # type: ignore[no-any-return]
 
 
 def test_a_velocity_moves_every_frame_by_the_time_that_has_passed() -> None:
@@ -92,9 +92,26 @@ def test_unknown_frames_are_not_looked_at() -> None:
         when = times(0.5, known=known)
         with torch.no_grad():
             found, again = (
-                matcher(maps, nothing(), when, cubic_shares(when)) for maps in (features, others)
+                matcher(batched(maps), nothing(), when, cubic_shares(when))
+                for maps in (features, others)
             )
         assert torch.equal(found.ways, again.ways) == is_same
+
+
+def test_moments_are_matched_each_by_its_own_frames() -> None:
+    torch.manual_seed(0)
+    matcher = Matcher(features=2, width=16, depth=2, reach=1, state=3)
+    features = [torch.rand(2, 2, 8, 8) for _ in range(4)]
+    whens = [times(0.3, known="1110"), times(0.7)]
+    both = Times(*(torch.cat(parts) for parts in zip(*whens, strict=True)))
+    blank = nothing()._replace(ways=torch.rand(1, 8, 8, 8))
+    blanks = Matched(*(torch.cat((part, part)) for part in blank))
+    with torch.no_grad():
+        at_once = matcher(batched(features), blanks, both, cubic_shares(both))
+        for number, when in enumerate(whens):
+            maps = batched([of_frame[number : number + 1] for of_frame in features])
+            alone = matcher(maps, blank, when, cubic_shares(when))
+            torch.testing.assert_close(at_once.ways[number : number + 1], alone.ways)
 
 
 def test_flows_stay_in_float32() -> None:
@@ -102,6 +119,6 @@ def test_flows_stay_in_float32() -> None:
     known = nothing()._replace(state=torch.zeros(1, 3, 8, 8, dtype=torch.bfloat16))
     when = times(0.5)
     features = [torch.rand(1, 2, 8, 8).bfloat16() for _ in range(4)]
-    found = matcher(features, known, when, cubic_shares(when))
+    found = matcher(batched(features), known, when, cubic_shares(when))
     assert found.ways.dtype == found.mask.dtype == torch.float32
     assert found.state.dtype == torch.bfloat16

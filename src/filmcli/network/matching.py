@@ -94,18 +94,17 @@ class Matcher(nn.Module):
         with torch.no_grad():
             self.leave.weight[:_TOLD] *= 0.1  # a fresh network moves things by little
 
-    def forward(
-        self, features: Sequence[Tensor], known: Matched, times: Times, shares: Tensor
-    ) -> Matched:
-        """Return what is known after a look at the four frames' `features` `(B, C, H, W)`.
+    def forward(self, features: Tensor, known: Matched, times: Times, shares: Tensor) -> Matched:
+        """Return what is known after a look at the four frames' features, `batched`.
 
         `shares` are those of `cubic_shares`.
         """
         ways, mask, state = known
-        fetched = [warp(f, way) for f, way in zip(features, ways.chunk(FRAMES, 1), strict=True)]
+        fetched = warp(features, ways.reshape(-1, 2, *ways.shape[-2:]))
         planes = _planes(ways, mask, times, shares)
-        seen = [*fetched[:2], *self._alike(fetched, times), planes, state]
-        x = self.enter(joined(seen, fetched[0], self._channels))
+        sides = _parted(fetched, FRAMES)[:, :2].unbind(dim=1)
+        seen = [*sides, *self._alike(fetched, times), planes, state]
+        x = self.enter(joined(seen, features, self._channels))
         out = self.leave(self.blocks(x))
         told = out[:, :_TOLD].float().contiguous()
         velocity, own, follow, side = torch.split(told, [2, _WAYS, 1, 1], dim=1)
@@ -115,15 +114,29 @@ class Matcher(nn.Module):
         ways = (ways - followed.repeat(1, FRAMES, 1, 1)).contiguous()
         return Matched(ways, mask + side, F.leaky_relu(out[:, _ROOM:], 0.1))
 
-    def _alike(self, fetched: Sequence[Tensor], times: Times) -> list[Tensor]:
+    def _alike(self, fetched: Tensor, times: Times) -> list[Tensor]:
         """Return how alike right is to left, and the outer frames to the inner ones beside them."""
-        left, right, before, after = (unit(features) for features in fetched)
-        known = times.known[:, 2:, None, None].to(left.dtype)
-        return [
-            correlate(left, right, self._reach),
-            correlate(left, before, _OUTER_REACH) * known[:, :1],
-            correlate(right, after, _OUTER_REACH) * known[:, 1:],
-        ]
+        frames = _parted(unit(fetched), FRAMES)
+        inner, outer = (two.flatten(0, 1) for two in (frames[:, :2], frames[:, 2:]))
+        beside = _parted(correlate(inner, outer, _OUTER_REACH), 2)
+        known = times.known[:, 2:, None, None, None].to(beside.dtype)
+        left, right = frames[:, 0], frames[:, 1]
+        return [correlate(left, right, self._reach), *(beside * known).unbind(dim=1)]
+
+
+def batched(maps: Sequence[Tensor]) -> Tensor:
+    """Return the maps `(B, C, H, W)` of the four frames as one batch, `(4 B, C, H, W)`.
+
+    A moment's four stand side by side, so that an operator asked once does for all: at the coarse
+    levels a CPU takes as long for one map as for four, and a GPU always counts its operators.
+    """
+    moments = torch.stack([features.permute(0, 2, 3, 1) for features in maps], dim=1)
+    return moments.flatten(0, 1).permute(0, 3, 1, 2)  # channels last, as they were
+
+
+def _parted(batch: Tensor, frames: int) -> Tensor:
+    """Return a batch of so many frames for every moment as `(B, frames, C, H, W)`."""
+    return batch.view(-1, frames, *batch.shape[1:])
 
 
 def _planes(ways: Tensor, mask: Tensor, times: Times, shares: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from filmcli.network.blending import Blender
 from filmcli.network.features import FramePyramids
 from filmcli.network.layers import conv
-from filmcli.network.matching import Matched, Matcher, Times, cubic_shares
+from filmcli.network.matching import Matched, Matcher, Times, batched, cubic_shares
 from filmcli.network.pyramids import image_pyramid
 from filmcli.network.synthesis import Beside, Synthesis, for_all
 
@@ -171,9 +171,10 @@ class Moment(nn.Module):
         for level in range(len(interval.frames[0].features), FINEST - 1, -1):
             maps = [frame.features[level - 1] for frame in interval.frames]
             known = levels[0].on(maps[0]) if levels else self._nothing(maps[0])
+            features = batched(maps)
             for _ in range(self.config.rounds if level > _SHARED else 1):
                 matcher = self.near if level == FINEST else self.far
-                known = matcher(maps, known, times, shares)
+                known = matcher(features, known, times, shares)
             levels.insert(0, known)
         return *interval.frames[:2], levels, times
 
