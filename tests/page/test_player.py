@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,7 +13,9 @@ from selenium.webdriver.common.keys import Keys
 
 from filmcli.comparison import Shown
 from filmcli.page import pair
-from filmcli.page.pair import Opening, write_timed
+from filmcli.page.films import Played
+from filmcli.page.marks import Clock, Marks, timed_marks
+from filmcli.page.pair import Opening, write_pair, write_timed
 from filmcli.video.probe import probe
 from tests.clips import add_sound
 from tests.page.chromium import Chromium, needs_chromium
@@ -115,6 +118,38 @@ def test_both_play_in_step(chromium: Chromium, page: Path, speed: float) -> None
     source, result = shown(chromium)
     assert source == beside(result) and result > 0
     assert chromium.complaints() == []
+
+
+@pytest.mark.parametrize(
+    ("clock", "expected"),
+    [
+        (Clock(source=Fraction(-1, 2)), lambda frame: max(0, frame - 30) * 24 // 60),
+        (Clock(source=Fraction(5, 2)), lambda frame: min(71, 60 + frame * 24 // 60)),
+        (Clock(slow=Fraction(20)), lambda frame: frame * 24 // 1200),
+    ],
+    ids=["before it begins", "after its end", "slower than browsers play"],
+)
+def test_where_the_source_cannot_play_it_stands_at_the_right_frame(
+    chromium: Chromium,
+    films: tuple[Path, Path],
+    tmp_path: Path,
+    clock: Clock,
+    expected: Callable[[int], int],
+) -> None:
+    source, result = (Shown(probe(str(path)), str(path)) for path in films)
+
+    def mark(first: Played, second: Played) -> Marks:
+        return timed_marks(first.shown, second.shown, [])._replace(clock=clock)
+
+    write_pair(source, result, str(tmp_path / "out.html"), mark)
+    chromium.open(tmp_path / "out.html")
+    chromium.click("play")
+    seen = frames_seen(chromium, 1200)
+    assert [at for at, _ in seen] == [expected(frame) for _, frame in seen]
+    assert len({frame for _, frame in seen}) >= 8
+    chromium.press(Keys.END)
+    chromium.until("return document.getElementById('play').textContent === 'Play'")
+    assert shown(chromium) == (expected(179), 179)
 
 
 def test_it_steps_by_frames_of_the_result(chromium: Chromium, page: Path) -> None:

@@ -18,7 +18,7 @@ class Ahead {
   constructor(video, frames) {
     Object.assign(this, { video, frames });
     onEachFrame(video, (picture, time) => {
-      if (!video.paused && !video.seeking) this.#keep(frames.at(time), picture);
+      if (!video.seeking) this.#keep(frames.at(time), picture);
     });
   }
 

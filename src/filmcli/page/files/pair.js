@@ -107,10 +107,21 @@ class Pair {
   /* Let the source run first, and the result as soon as that is ahead. */
   #start() {
     if (!this.playing || !this.isThere) return;
+    if (this.result.ended) {
+      this.#ended(); // to play on would begin anew
+      return;
+    }
     this.#lead();
     const time = this.sourceTime(this.result.currentTime);
-    if (this.source.isReady(time, this.#pace)) this.result.play().catch(() => this.#stop());
+    if (this.source.isReady(time, this.#pace)) this.result.play().catch(() => this.#refused());
     else requestAnimationFrame(() => this.#start());
+  }
+
+  /* A film does not play on if it is at its end, or the browser will not; or a wish came between. */
+  #refused() {
+    if (!this.isThere) return;
+    if (this.result.ended) this.#ended();
+    else this.pause();
   }
 
   #stop() {
