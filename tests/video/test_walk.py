@@ -84,6 +84,8 @@ WALK: list[tuple[str, ...]] = [
     ("hevc", "libx265", ""),
     ("m2v", "mpeg2video", ""),
     ("obu", "libaom-av1 -cpu-used 8", ""),
+    ("mjpeg", "mjpeg -pix_fmt yuvj420p", "", "640x480"),
+    ("gxf", "mpeg2video -bf 2", "pcm_s16le -ar 48000 -ac 1", "720x576"),
 ]
 
 

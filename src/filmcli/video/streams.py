@@ -97,34 +97,7 @@ def plan_streams(
     """
     extension = os.path.splitext(output)[1]
     check_container(extension)
-    # Tracks that ffmpeg writes anew: of chapters, of the time code.
-    anew = ("text", "tmcd") if "mp4" in info.container else ("tmcd",)
-    others = [
-        s
-        for s in info.streams
-        if s.index != info.stream.index and not (s.kind == "data" and s.tag in anew)
-    ]
-    carried, notices = [], []
-    hidden = {s.index: find_hidden(info, s, output) for s in others}
-    copies = [Carried(s, "copy") for s in others if s.kind != "data"]
-    trusting = stretch == 1 and _takes(info, extension, copies)
-    for stream in others:
-        if stream.kind == "audio" and not audio:
-            continue
-        away = hidden[stream.index]
-        if trusting and stream.kind != "data" and not away.is_needed:
-            carried.append(Carried(stream, "copy", hidden=away))
-            continue
-        choice = _carry(info, extension, stream, stretch, away)
-        if choice is None:
-            notices.append(
-                f"{_name(stream)} is dropped: {_why_dropped(stream, extension, stretch)}"
-            )
-        else:
-            start = _start(info, stream) if stretch != 1 else Fraction(0)
-            carried.append(replace(choice, start=start, hidden=away))
-            if choice.coder != "copy":
-                notices.append(f"{_name(stream)} is converted to {choice.coder}")
+    carried, notices = _carry_all(info, output, stretch, audio=audio)
     if stretch != 1 and info.chapters:
         notices.append("chapters are dropped: their times would have to be stretched")
     if lost := lost_tags(info, output):
@@ -140,6 +113,40 @@ def plan_streams(
     elif code and extension.lower() in MP4:
         expected["data"] += 1
     return StreamPlan(tuple(carried), tuple(notices), stretch, expected, code)
+
+
+def _carry_all(
+    info: VideoInfo, output: str, stretch: Fraction, *, audio: bool
+) -> tuple[list[Carried], list[str]]:
+    """The other streams that are carried, and sentences on those that are not as they were."""
+    extension = os.path.splitext(output)[1]
+    # Tracks that ffmpeg writes anew: of chapters, of the time code.
+    anew = ("text", "tmcd") if "mp4" in info.container else ("tmcd",)
+    others = [
+        s
+        for s in info.streams
+        if s.index != info.stream.index and not (s.kind == "data" and s.tag in anew)
+    ]
+    copies = [Carried(s, "copy") for s in others if s.kind != "data"]
+    trusting = stretch == 1 and _takes(info, extension, copies)
+    carried, notices = [], []
+    for stream in others:
+        if stream.kind == "audio" and not audio:
+            continue
+        hidden = find_hidden(info, stream, output)
+        if trusting and stream.kind != "data" and not hidden.is_needed:
+            carried.append(Carried(stream, "copy", hidden=hidden))
+            continue
+        choice = _carry(info, extension, stream, stretch, hidden)
+        if choice is None:
+            why = _why_dropped(stream, extension, stretch)
+            notices.append(f"{_name(stream)} is dropped: {why}")
+        else:
+            start = _start(info, stream) if stretch != 1 else Fraction(0)
+            carried.append(replace(choice, start=start, hidden=hidden))
+            if choice.coder != "copy":
+                notices.append(f"{_name(stream)} is converted to {choice.coder}")
+    return carried, notices
 
 
 def check_container(extension: str) -> None:
