@@ -20,8 +20,8 @@ COMMANDS = ("upsample", "adapt", "probe", "compare", "evaluate", "train", "docto
 
 _INTERRUPTED, _TERMINATED = 130, 143
 
-# torch's threads wait for each other hundreds of times a picture, by default turning in circles, and
-# so keep the processor from the very one they wait for as soon as anything else runs: beside one
+# torch's threads wait for each other hundreds of times a picture, by default turning in circles,
+# and so keep the processor from the very one they wait for as soon as anything else runs: beside an
 # encoder and some tests on two cores a picture of 640x360 took 12.6 s like that, and 1.1 s asleep.
 _THREADS_SLEEP = "OMP_WAIT_POLICY", "PASSIVE"
 
