@@ -122,9 +122,18 @@ def test_rooms_without_torch_import_none() -> None:
 def test_help_loads_no_torch() -> None:
     code = (
         "import sys; from filmcli.cli import run; code = run(['--help']);"
-        "heavy = {'torch', 'cv2', 'scenedetect', 'numpy'} & set(sys.modules);"
+        "heavy = {'torch', 'cv2', 'scenedetect', 'numpy', 'ray'} & set(sys.modules);"
         "sys.exit(code or (f'{heavy}' if heavy else 0))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "upsample" in done.stdout
+
+
+def test_only_one_room_knows_ray_and_is_loaded_late() -> None:
+    rays = {path for path in FILES if "ray" in {name.split(".")[0] for name, _ in imports(path)}}
+    assert rays and {room(path) for path in rays} == {"cluster"}
+    for path in FILES:
+        if room(path) not in ("cluster", "evaluation") and path.parent.name != "pipeline":
+            loads = [name for name, at_import in imports(path) if at_import]
+            assert not [name for name in loads if name.startswith("filmcli.cluster")], path

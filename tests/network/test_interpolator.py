@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import pickle
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from itertools import pairwise
@@ -343,3 +344,12 @@ def test_cuda_agrees_with_the_cpu() -> None:
     )
     (a,), (b,) = (d.between(left, right, [HALF]) for d in (cpu, cuda))
     assert levels_apart(a, b) <= 1
+
+
+def test_a_pickled_doorway_is_made_anew_and_makes_the_same() -> None:
+    doorway = Interpolator(weights(still=False), YUV420, Color(), 32, 24, device="cpu", tile=None)
+    left, right = (noise(YUV420, 32, 24, seed) for seed in (1, 2))
+    again = pickle.loads(pickle.dumps(doorway))
+    (one,), (other,) = (made.between(left, right, [HALF]) for made in (doorway, again))
+    assert levels_apart(one, other) == 0
+    assert again.describe() == doorway.describe()

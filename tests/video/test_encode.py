@@ -18,7 +18,7 @@ from filmcli.errors import MachineError, RenderError, UsageError
 from filmcli.frames import Color, Layout, Planes, VideoInfo
 from filmcli.video.codecs import Encoding, default_encoding, fitted, output_pix_fmt
 from filmcli.video.decode import decode
-from filmcli.video.encode import SegmentWriter, _quality
+from filmcli.video.encode import SegmentWriter, _quality, as_coded_on
 from filmcli.video.mux import join
 from filmcli.video.pixels import layout_of
 from filmcli.video.probe import probe, read_ticks
@@ -452,3 +452,24 @@ def test_png_has_the_films_depth_and_the_colours_that_players_show(
     (frame,) = decode(made)
     green, blue, full = (int(np.median(plane)) / (2**depth - 1) for plane in frame.planes)
     assert full > 0.99 and max(green, blue) < 0.01
+
+
+@pytest.mark.parametrize("size", ["64x48", "320x240"])
+def test_any_machine_codes_as_one_with_so_many_cores(tmp_path: Path, size: str) -> None:
+    """x264 told the threads that it takes here by itself gives the same bytes; others differ."""
+    info = probe(pattern(tmp_path / "in.mp4", 2, size=size))
+    frames = list(decode(info))
+
+    def coded(encoding: Encoding) -> bytes:
+        path = tmp_path / "out.nut"
+        with SegmentWriter(str(path), info, encoding, RATE) as writer:
+            for frame in frames:
+                writer.write(frame.planes)
+        return path.read_bytes()
+
+    plain = Encoding("x264", preset="ultrafast")
+    here = len(os.sched_getaffinity(0))
+    assert coded(as_coded_on(here, plain, info)) == coded(plain)
+    assert (coded(as_coded_on(here + 8, plain, info)) != coded(plain)) is (size == "320x240")
+    for asked in (Encoding("ffv1"), Encoding("x264", ffmpeg_args=("-threads", "1"))):
+        assert as_coded_on(64, asked, info) == asked

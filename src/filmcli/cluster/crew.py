@@ -156,6 +156,9 @@ class Crew:
         try:
             facts = hand.meet()
         except RayError as error:
+            if hand.place not in places(self._device):  # the node is gone
+                self._bury(hand, "was lost", error)
+                return
             raise MachineError(
                 f"node {hand.place.name} cannot work",
                 _last_line(error),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -22,6 +23,7 @@ from filmcli.errors import MachineError, UsageError
 
 LOCAL, AUTO = "local", "auto"
 
+_KNOCK_SECONDS = 10
 _STORE_BYTES = 512 << 20
 _LONGEST_FOLDER = 45  # Ray puts sockets into it, whose names have 107 bytes at most
 _CORES = 1
@@ -62,9 +64,10 @@ def joined(cluster: str) -> Iterator[None]:
         # Ray takes SIGTERM for itself.
         terminate = signal.getsignal(signal.SIGTERM)
         try:
+            _knock(cluster)
             words: dict[str, Any] = own if cluster == LOCAL else {"address": cluster}
             ray.init(**words, **quiet)
-        except (ConnectionError, RuntimeError, ValueError, TimeoutError, RayError) as error:
+        except (OSError, RuntimeError, ValueError, RayError) as error:
             raise MachineError(
                 f"cannot join the cluster {cluster}",
                 str(error).strip().split("\n")[0],
@@ -77,6 +80,14 @@ def joined(cluster: str) -> Iterator[None]:
             yield
         finally:
             ray.shutdown()
+
+
+def _knock(cluster: str) -> None:
+    """Raise OSError or ValueError at once where nobody answers: Ray tries for minutes."""
+    address = os.environ.get("RAY_ADDRESS", "") if cluster == AUTO else cluster
+    if address and address != LOCAL:
+        host, _, port = address.rpartition(":")
+        socket.create_connection((host, int(port)), _KNOCK_SECONDS).close()
 
 
 def _hush() -> None:
