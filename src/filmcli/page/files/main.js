@@ -3,8 +3,11 @@
 /* Where a film is: beside the page, or inside it. */
 function address(name, film) {
   if (film.href) return film.href;
-  const coded = atob(byId(`film-${name}`).textContent);
-  const bytes = Uint8Array.from(coded, (letter) => letter.charCodeAt(0));
+  const holder = byId(`film-${name}`);
+  const coded = atob(holder.textContent);
+  holder.remove(); // many megabytes of text
+  const bytes = new Uint8Array(coded.length);
+  for (let at = 0; at < coded.length; at++) bytes[at] = coded.charCodeAt(at);
   return URL.createObjectURL(new Blob([bytes], { type: film.type }));
 }
 
