@@ -152,6 +152,17 @@ def test_where_the_source_cannot_play_it_stands_at_the_right_frame(
     assert shown(chromium) == (expected(179), 179)
 
 
+def test_a_machine_too_slow_to_play_both_shows_pairs_of_stills(
+    chromium: Chromium, page: Path
+) -> None:
+    chromium.open(page)
+    chromium.js("Ahead.prototype.follow = () => {}")  # the source does not get anywhere
+    chromium.click("play")
+    chromium.until("return Number(document.getElementById('seek').value) > 60")
+    seen = frames_seen(chromium, 300)
+    assert [source for source, _ in seen] == [beside(result) for _, result in seen]
+
+
 def test_it_steps_by_frames_of_the_result(chromium: Chromium, page: Path) -> None:
     chromium.open(page)
     for frame in range(1, 7):

@@ -1,14 +1,17 @@
 "use strict";
 
+const PATIENCE_MS = 700; // without a new pair while it plays
+
 /* Two films in step. The result is the clock; its source is played ahead of it.
 
    A picture of the result is drawn together with the source's that belongs beside it, or not at
-   all: `clock` says that the result's time `result` is the source's time `source`, and that the
+   all; a machine too slow for that gets stills. `clock` says that the result's time `result` is the source's time `source`, and that the
    result is `slow` times slower. `screens` are the canvases of both. `onframe` hears which frame of
    the result is shown, `onstate` of play, pause, speed and loop, and whether the pair `isThere`
    that was asked for last. */
 class Pair {
   #wanted = null;
+  #drawnAt = 0;
   #loop = null;
 
   constructor(source, result, frames, clock, screens) {
@@ -105,7 +108,7 @@ class Pair {
   }
 
   /* Let the source run first, and the result as soon as that is ahead. */
-  #start() {
+  #start(since = performance.now()) {
     if (!this.playing || !this.isThere) return;
     if (this.result.ended) {
       this.#ended(); // to play on would begin anew
@@ -113,8 +116,12 @@ class Pair {
     }
     this.#lead();
     const time = this.sourceTime(this.result.currentTime);
-    if (this.source.isReady(time, this.#pace)) this.result.play().catch(() => this.#refused());
-    else requestAnimationFrame(() => this.#start());
+    if (this.source.isReady(time, this.#pace) || performance.now() - since > PATIENCE_MS) {
+      this.#drawnAt = performance.now();
+      this.result.play().catch(() => this.#refused());
+    } else {
+      requestAnimationFrame(() => this.#start(since));
+    }
   }
 
   /* A film does not play on if it is at its end, or the browser will not; or a wish came between. */
@@ -143,22 +150,22 @@ class Pair {
     if (!this.playing || !this.isThere) return;
     const frame = this.frames.at(time);
     const span = this.#loop;
-    if (span && (frame > span.to || frame < span.from)) {
-      this.seek(span.from);
-    } else {
-      this.#show(frame, picture);
-      this.#lead();
-    }
+    if (span && (frame > span.to || frame < span.from)) this.seek(span.from);
+    else if (this.#show(frame, picture)) this.#lead();
+    else if (performance.now() - this.#drawnAt > PATIENCE_MS) this.seek(frame);
+    else this.#lead();
   }
 
-  /* Draw both pictures, if the source's is there; else the pair before stays. */
+  /* Draw both pictures, and say so; if the source's is not there, the pair before stays. */
   #show(frame, picture) {
     const beside = this.source.picture(this.beside(frame));
-    if (!beside) return;
+    if (!beside) return false;
     draw(this.screens.source, beside);
     draw(this.screens.result, picture);
+    this.#drawnAt = performance.now();
     this.frame = frame;
     this.onframe(frame);
+    return true;
   }
 
   #ended() {
