@@ -79,6 +79,9 @@ def _doorway_seconds(weights: Weights, shot: Shot) -> float:
     return (time.process_time() - started) / 2
 
 
+_MULTIPLE = 8  # px that a network's sides are; only the doorway pads
+
+
 def read_shot(path: str, size: Size) -> Shot:
     """Read a clip; dropped frames spread over it, within a middle window, will be scored."""
     frames = [
@@ -92,6 +95,7 @@ def read_shot(path: str, size: Size) -> Shot:
     height, width = frames[0].shape[-2:]
     rows = min(height, (size.window_px or 3 * height) * 2 // 3)
     columns = min(width, size.window_px or width)
+    rows, columns = rows - rows % _MULTIPLE, columns - columns % _MULTIPLE
     top, left = (height - rows) // 2, (width - columns) // 2
     window = (slice(top, top + rows), slice(left, left + columns))
     dropped = dict(enumerate(frames[1:-1:2]))
