@@ -1,6 +1,6 @@
 """What a cluster's engine costs, and whether two workers of one core beat one process of two.
 
-python -m benchmarks.cluster                     both parts: a few minutes on two quiet cores
+python -m benchmarks.cluster                     all parts: a few minutes on two quiet cores
 python -m benchmarks.cluster engine --most 1000  errands of no work: seconds each, memory
 python -m benchmarks.cluster share --seconds 10  the same film by one process and by workers
 """
@@ -20,10 +20,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ray import cloudpickle
+
 from benchmarks.run import Row, machine, show
 from benchmarks.speed import mandelbrot
 from filmcli.cluster.crew import Crew
 from filmcli.cluster.nodes import LOCAL, joined
+from filmcli.pipeline.cluster import to_send
+from filmcli.pipeline.plan import make_plan
+from filmcli.pipeline.request import Settings, prepare
 
 COUNTS = (100, 1000, 10_000)
 
@@ -86,6 +91,19 @@ def measure_share(seconds: int) -> list[Row]:
         ]
 
 
+def measure_plan() -> list[Row]:
+    """Bytes of the plan of a short film and of one that is ten times as long."""
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for seconds in (10, 100):
+            film = str(mandelbrot(Path(folder, f"{seconds}.mkv"), 64, 36, seconds))
+            settings = Settings(fps="60", output=os.path.join(folder, "out.mkv"))
+            plan = make_plan(prepare(film, settings), lambda _: None)
+            weight = len(cloudpickle.dumps(to_send(plan)))
+            rows.append({"pictures": len(plan.found.times), "plan, bytes": weight})
+    return rows
+
+
 def _speed(film: str, folder: str, seconds: int, words: Sequence[str]) -> float:
     output = os.path.join(folder, f"out{len(words)}.mkv")
     # Segments of a second, so that all workers have some: the film is one scene.
@@ -112,13 +130,14 @@ def _memory() -> float:
 def main() -> None:
     """Print a table and a line of JSON for each part."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.cluster")
-    parser.add_argument("parts", nargs="*", choices=["engine", "share", []], default=[])
+    parser.add_argument("parts", nargs="*", choices=["engine", "share", "plan", []], default=[])
     parser.add_argument("--most", type=int, default=COUNTS[-1], help="errands")
     parser.add_argument("--seconds", type=int, default=30, help="of the film that is shared")
     asked = parser.parse_args()
     parts = {
         "engine": lambda: measure_engine(asked.most),
         "share": lambda: measure_share(asked.seconds),
+        "plan": measure_plan,
     }
     for name in asked.parts or parts:
         before, rows = machine(), parts[name]()

@@ -146,7 +146,7 @@ class _Segments:
         self.name = os.path.basename(plan.source)
         self.todo = [index for index in range(len(plan.segments)) if not job.is_finished(index)]
         film = film_here(plan.info.path)
-        self.craft = SegmentCraft(_to_send(plan), film, cores_here(), known is not None)
+        self.craft = SegmentCraft(to_send(plan), film, cores_here(), known is not None)
         self.slowness = _slowness(plan)
         self._plan, self._job, self._report, self._crew = plan, job, report, crew
         self._known: Scenes | None = known
@@ -239,7 +239,7 @@ class _Coming:
             self._file.close()
 
 
-def _to_send(plan: Plan) -> Plan:
+def to_send(plan: Plan) -> Plan:
     """The plan without what is read here only."""
     return replace(plan, request=replace(plan.request, streams=None))
 
