@@ -12,11 +12,16 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from threading import Event, Thread
+from types import SimpleNamespace
 
 import pytest
 
 from filmcli.errors import MachineError, RenderError
 from tests.rays import QUIET, Nodes, cluster, crew
+
+from filmcli.cluster.crew import Crew  # isort: skip (Ray is there)
+from filmcli.cluster.nodes import Place  # isort: skip
+from filmcli.cluster.worker import Facts  # isort: skip
 
 pytestmark = QUIET
 
@@ -160,3 +165,25 @@ def test_a_node_with_another_version_is_refused(
         pass
     assert "differs from this machine" in refused.value.what
     assert "and 0.0.9 here" in refused.value.why
+
+
+def test_workers_of_several_kinds_are_named_in_the_plan() -> None:
+    cpu = Facts("1", "5", "2", "cpu, bfloat16", "Xeon")
+    gpu = Facts("1", "5", "2", "cuda:0 (NVIDIA H100), float16", "Xeon")
+    other = cpu._replace(processor="EPYC")
+
+    def told(*facts: Facts) -> str:
+        crew = Crew(device="cpu")
+        places = [Place(f"node{at // 2}", "", at, 0, 1) for at in range(len(facts))]
+        hands = zip(places, facts, strict=True)
+        crew._hands = {at: SimpleNamespace(place=at, facts=fact) for at, fact in hands}  # type: ignore[misc]
+        return crew.describe()
+
+    assert told(cpu) == "1 worker on 1 node, cpu, bfloat16"
+    assert told(gpu, gpu, gpu._replace(processor="EPYC")) == (
+        "3 workers on 2 nodes, cuda:0 (NVIDIA H100), float16"
+    )
+    assert told(cpu, gpu, other) == (
+        "mixed workers on 2 nodes (1 × cpu, bfloat16 on Xeon, 1 × cuda:0 (NVIDIA H100), float16, "
+        "1 × cpu, bfloat16 on EPYC), whose pictures may differ in the last bits"
+    )
