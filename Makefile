@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup system demo test test-all test-fake-cuda lint bench man clean
+.PHONY: help setup system demo test test-all test-fake-cuda lint bench man may-release release clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -61,6 +61,24 @@ bench: setup ## measure speed, memory and the cost around the network
 
 man: setup ## write manual pages: man -l build/man/filmcli.1
 	$(RUN) docs/man.py build/man
+
+VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' src/filmcli/__init__.py)
+DIST := build/dist
+
+may-release: # before anything is built: it would be a release of what nobody can fetch again
+	@refuse() { echo "no release: $$1" >&2; exit 1; }; \
+	[ -z "$$(git status --porcelain)" ] || refuse "the tree holds changes; commit them first"; \
+	! git rev-parse -q --verify refs/tags/v$(VERSION) >/dev/null || refuse "v$(VERSION) is tagged; raise __version__ in src/filmcli/__init__.py"; \
+	grep -q '^## \[$(VERSION)\]' CHANGELOG.md || refuse "CHANGELOG.md does not tell of $(VERSION)"
+
+release: may-release setup ## build sdist and wheel, check and install them, tag here; pushes nothing
+	rm -rf $(DIST) build/bare
+	$(RUN) -m build --outdir $(DIST) .
+	$(RUN) -m twine check --strict $(DIST)/*
+	$(PYTHON) -m venv build/bare
+	build/bare/bin/pip install --quiet --disable-pip-version-check -c constraints.txt $(DIST)/*.whl
+	build/bare/bin/filmcli --version | grep -F $(VERSION)
+	git tag -a v$(VERSION) -m "filmcli $(VERSION)"
 
 clean: ## remove what was built
 	rm -rf $(VENV) .venv-cuda build demo .pytest_cache .mypy_cache .ruff_cache .hypothesis src/*.egg-info

@@ -17,7 +17,7 @@ from filmcli.cli import COMMANDS
 from tests.clips import pattern
 
 ROOT = Path(__file__).parents[1]
-PARTS = ("pyproject.toml", "README.md", "LICENSE", "src", "weights")
+PARTS = ("pyproject.toml", "MANIFEST.in", "README.md", "LICENSE", "LICENSES.md", "src", "weights")
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

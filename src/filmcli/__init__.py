@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from filmcli.pipeline.making import Progress
     from filmcli.pipeline.upsample import Result
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "Color",
