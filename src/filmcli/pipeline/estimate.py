@@ -20,7 +20,7 @@ from filmcli.timing import Timeline
 _FEWEST = 50
 """Frames below which a film is made sooner than it is worth to say when."""
 _TURNS = 4  # a GPU records what it does in the first two
-_PATIENCE_SECONDS = 3.0
+_PATIENCE_SECONDS, _WARM_SECONDS = 3.0, 0.3  # from the start, from the second turn
 _MOST_PHASES = 2
 
 
@@ -54,6 +54,7 @@ def _seconds_each(plan: Plan, phases: Sequence[Fraction]) -> float:
     """The shortest time of a few: the first ones also load and record."""
     make = plan.request.interpolator.between
     begun, shortest = time.monotonic(), float("inf")
+    warm = begun + _PATIENCE_SECONDS
     window = list(islice(_blanks(plan.info), 3))
     for blank in islice(_blanks(plan.info), _TURNS):
         window = [*window[-3:], blank]
@@ -62,8 +63,8 @@ def _seconds_each(plan: Plan, phases: Sequence[Fraction]) -> float:
         started = time.monotonic()
         make(left, right, phases, before=around[0], after=around[1])
         ended = time.monotonic()
-        shortest = min(shortest, ended - started)
-        if ended - begun > _PATIENCE_SECONDS:
+        shortest, warm = min(shortest, ended - started), min(warm, ended)
+        if ended - begun > _PATIENCE_SECONDS or ended - warm > _WARM_SECONDS:
             break
     return shortest / len(phases)
 
