@@ -55,6 +55,11 @@ class Nodes:
         (raylet,) = self._nodes[number].all_processes["raylet"]
         os.kill(raylet.process.pid, signal.SIGKILL)
 
+    def end_head(self) -> None:
+        """Kill what holds the cluster together."""
+        (head,) = self._cluster.head_node.all_processes["gcs_server"]
+        os.kill(head.process.pid, signal.SIGKILL)
+
     def workers(self) -> list[int]:
         """The processes of crews' workers on any of its nodes; their logs lie in its folder."""
         found = []

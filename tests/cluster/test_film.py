@@ -175,6 +175,21 @@ def test_a_driver_that_ends_leaves_no_worker_and_is_gone_on_with(
 
 
 @pytest.mark.slow
+def test_when_the_head_is_gone_that_is_said_and_parts_are_kept(film: str, tmp_path: Path) -> None:
+    with cluster(nodes=1) as nodes:
+        words = command(nodes, film, "--fps", "60", "-o", str(tmp_path / "out.mp4"))
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        with subprocess.Popen(words, text=True, **pipes) as driver:  # type: ignore[call-overload]
+            while not [*tmp_path.glob(".filmcli-*/??????.nut")]:
+                assert driver.stdout.readline()
+            nodes.end_head()
+            _, told = driver.communicate(timeout=120)
+    assert driver.returncode == 5
+    assert "the cluster does not answer" in told and "finished parts are kept" in told
+    assert [*tmp_path.glob(".filmcli-*/??????.nut")]
+
+
+@pytest.mark.slow
 def test_a_node_that_does_not_see_the_film_is_sent_it(
     film: str, alone: bytes, tmp_path: Path
 ) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import socket
 import time
 from collections import Counter
 from itertools import count
@@ -32,6 +33,7 @@ _log = logging.getLogger(__name__)
 
 _START_SECONDS, _OTHERS_SECONDS = 180, 60
 _LOOK_SECONDS = 2.0
+_HEAD_SECONDS = 10
 _TURN_SECONDS = 0.5
 _MOST_DEATHS = 3
 _MANY_TIMES = 20
@@ -62,6 +64,7 @@ class Crew:
         self._tickets: list[Ticket] = []
         self._numbers = count()
         self._looked = self._alone_since = 0.0
+        self._refusals = 0
         self._is_over = Event()
         self._foreman = Thread(target=self._lead, name="foreman", daemon=True)
         self._own = facts_here("cpu", "float32")
@@ -209,6 +212,8 @@ class Crew:
     def _look_around(self) -> None:
         """Start a worker wherever there is room for one and none is."""
         self._looked = time.monotonic()
+        if self._head_is_gone():
+            return
         for place in places(self._device):
             waits = self._looked < self._not_before.get(place, 0.0)
             if place not in self._hands and place not in self._given_up and not waits:
@@ -221,6 +226,25 @@ class Crew:
                     "no worker of the cluster is left", "its nodes are gone, or failed", GO_ON
                 )
             )
+
+    def _head_is_gone(self) -> bool:
+        """True while nobody listens where the head was; ConnectionError if that goes on.
+
+        Ray itself would end this process, without a word of what to do.
+        """
+        head = ray.get_runtime_context().gcs_address
+        host, _, port = head.rpartition(":")
+        try:
+            socket.create_connection((host, int(port)), _LOOK_SECONDS).close()
+        except ConnectionRefusedError as error:
+            self._refusals += 1
+            if self._refusals * _LOOK_SECONDS > _HEAD_SECONDS:
+                raise ConnectionError(f"its head, {head}, is gone") from error
+            return True
+        except OSError:  # it may be busy
+            return False
+        self._refusals = 0
+        return False
 
     def _give_out(self) -> None:
         """Send every idle worker on the first errand that is left."""
@@ -319,6 +343,8 @@ class Crew:
 
     def _end(self) -> None:
         """Leave no worker, and no file of one that did not leave by itself."""
+        if self._refusals:
+            return  # without a head Ray ends all of them, and whoever asks would wait
         messy = {hand.place.node for hand in self._hands.values() if hand.leave()}
         self._hands = {}
         _sweep_up(messy)
