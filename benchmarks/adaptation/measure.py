@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from benchmarks.adaptation.courses import TRUTH, Course, Size
 from filmcli.adaptation.film import adaptable, recipe_of
 from filmcli.adaptation.lessons import Exam, Questions, Triplets, decibels
-from filmcli.adaptation.making import Making
+from filmcli.adaptation.making import Make, Making
 from filmcli.adaptation.scene import (
     Recipe,
     Scene,
@@ -109,11 +109,18 @@ class Truth:
     def __init__(self, net: nn.Module, shot: Shot, names: Sequence[str]) -> None:
         rows, columns = shot.window
         making, half = Making(net, names), torch.tensor([0.5])
-        kept = {i: shot.kept[i][..., rows, columns] for at in shot.truth for i in (at, at + 1)}
-        self._asked = [
-            (making.between(kept[i], kept[i + 1], half), truth[..., rows, columns])
-            for i, truth in shot.truth.items()
-        ]
+        kept = {
+            i: shot.kept[i][..., rows, columns]
+            for i in {at + step for at in shot.truth for step in range(-1, 3)}
+            if 0 <= i < len(shot.kept)
+        }
+
+        def made(left: int) -> Make:
+            """As in a film: by the frames around, too, where both are there."""
+            around = (kept[left - 1], kept[left + 2]) if {left - 1, left + 2} <= set(kept) else None
+            return making.between(kept[left], kept[left + 1], half, around)
+
+        self._asked = [(made(i), truth[..., rows, columns]) for i, truth in shot.truth.items()]
 
     @torch.no_grad()
     def scores(self, params: dict[str, Tensor]) -> list[float]:
