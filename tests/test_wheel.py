@@ -8,7 +8,7 @@ import subprocess
 import sys
 import sysconfig
 import venv
-from collections.abc import Callable
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -19,7 +19,7 @@ from tests.clips import pattern
 ROOT = Path(__file__).parents[1]
 PARTS = ("pyproject.toml", "MANIFEST.in", "README.md", "LICENSE", "LICENSES.md", "src", "weights")
 
-Run = Callable[..., subprocess.CompletedProcess[str]]
+PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check")
 
 TINY_TRAINING = "steps=1 batch=1 side=32"
 WORDS = {
@@ -44,8 +44,8 @@ def ran(*words: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A new environment that holds the wheel, and sees the other packages of this one."""
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the wheel and the sdist of a clean tree, and in `again/` the sdist's wheel."""
     home = tmp_path_factory.mktemp("wheel")
     tree = home / "tree"
     tree.mkdir()
@@ -55,19 +55,43 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
             shutil.copytree(ROOT / part, tree / part, symlinks=True, ignore=unclean)
         else:
             shutil.copy(ROOT / part, tree / part)
-    pip = (sys.executable, "-m", "pip", "--disable-pip-version-check")
-    ran(*pip, "wheel", "-q", "--no-build-isolation", "--no-deps", "-w", home, tree, cwd=home)
+    to = ("--no-isolation", "--outdir", home)
+    ran(sys.executable, "-m", "build", "--sdist", *to, tree, cwd=home)
+    (sdist,) = home.glob("filmcli-*.tar.gz")
+    wheel = ("wheel", "-q", "--no-build-isolation", "--no-deps", "-w")
+    ran(*PIP, *wheel, home, tree, cwd=home)
+    ran(*PIP, *wheel, home / "again", sdist, cwd=home)
     shutil.rmtree(tree)
-    venv.create(home / "env", with_pip=False)
-    python = home / "env" / "bin" / "python"
-    (wheel,) = home.glob("filmcli-*.whl")
-    ran(*pip, "--python", python, "install", "-q", "--no-deps", "--no-index", wheel, cwd=home)
+    return home
+
+
+@pytest.fixture(scope="module")
+def installed(built: Path) -> Path:
+    """A new environment that holds the sdist's wheel, and sees the other packages of this one."""
+    python = environment(built / "env")
+    install(python, built)
     # A path in a .pth file is searched for packages, but not for .pth files: an editable install
     # there stays unseen.
-    name = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    others = home / "env" / "lib" / name / "site-packages" / "others.pth"
+    others = packages(python) / "others.pth"
     others.write_text(sysconfig.get_path("purelib") + "\n")
-    return home / "env" / "bin"
+    return python.parent
+
+
+def environment(home: Path) -> Path:
+    """The Python of a new, empty environment."""
+    venv.create(home, with_pip=False)
+    return home / "bin" / "python"
+
+
+def install(python: Path, built: Path) -> None:
+    (wheel,) = (built / "again").glob("filmcli-*.whl")
+    words = ("--python", python, "install", "-q", "--no-deps", "--no-index", wheel)
+    ran(*PIP, *words, cwd=built)
+
+
+def packages(python: Path) -> Path:
+    name = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    return python.parents[1] / "lib" / name / "site-packages"
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +101,31 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (home / "clips").mkdir()
     shutil.copy(film, home / "clips" / "in_1.mp4")
     return home
+
+
+def test_the_sdist_builds_the_same_wheel(built: Path) -> None:
+    """File by file: nothing that the wheel needs is missing from the sdist."""
+    (direct,), (again,) = built.glob("*.whl"), (built / "again").glob("*.whl")
+    assert direct.name == again.name
+    assert sums(direct) == sums(again)
+    assert any(name.endswith("licenses/LICENSES.md") for name in sums(again))
+
+
+def sums(wheel: Path) -> dict[str, int]:
+    """The checksum of every file in a wheel, but for its own list of them."""
+    with zipfile.ZipFile(wheel) as files:
+        return {f.filename: f.CRC for f in files.infolist() if not f.filename.endswith("/RECORD")}
+
+
+def test_uninstalling_leaves_nothing(built: Path, tmp_path: Path) -> None:
+    """Not even the bytecode of what was run."""
+    python = environment(tmp_path / "env")
+    before = set((tmp_path / "env").rglob("*"))
+    install(python, built)
+    ran(python, "-c", "import filmcli.timing", cwd=tmp_path)
+    assert set((tmp_path / "env").rglob("*")) > before
+    ran(*PIP, "--python", python, "uninstall", "-q", "-y", "filmcli", cwd=tmp_path)
+    assert set((tmp_path / "env").rglob("*")) == before
 
 
 def test_the_wheel_alone_is_seen(installed: Path, workplace: Path) -> None:
