@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup system demo test test-all test-fake-cuda lint bench man may-release release clean
+.PHONY: help setup system demo test test-all test-fake-cuda test-pythons lint bench man may-release release clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -51,10 +51,30 @@ test-fake-cuda: .venv-cuda/done ## run network and training on CUDA tensors with
 	ls -d $(abspath $(VENV))/lib/python*/site-packages >$$(ls -d .venv-cuda/lib/python*/site-packages)/filmcli.pth
 	touch $@
 
+# Without torch, which is gigabytes for each; what needs it is checked by mypy and ruff for 3.10.
+PYTHONS := 3.10 3.11 3.12 3.13 3.14
+LIGHT := click ffmpeg-python numpy opencv-python rich safetensors scenedetect hypothesis pytest
+LIGHT_TESTS := tests/test_timing.py tests/test_release.py tests/test_man.py tests/survey/test_firstpass.py tests/survey/test_scenes.py tests/video/test_process.py tests/video/test_probe.py tests/video/test_sequence.py
+
+test-pythons: $(PYTHONS:%=test-python-%) ## run what needs no torch in every Python from 3.10 on
+
+test-python-%:
+	@for python in python$* $(HOME)/.pyenv/versions/$*.*/bin/python; do \
+		"$$python" -c '' 2>/dev/null && break; python=; \
+	done; \
+	if [ -z "$$python" ]; then echo "Python $* is not here: not tested"; exit 0; fi; \
+	set -e; [ -x build/python$*/bin/pytest ] || { "$$python" -m venv build/python$*; \
+		build/python$*/bin/pip install --quiet --disable-pip-version-check $(LIGHT); }; \
+	build/python$*/bin/python --version; \
+	build/python$*/bin/python -m compileall -q src; \
+	OMP_NUM_THREADS=1 PYTHONPATH=$(CURDIR)/src build/python$*/bin/python -m pytest -q -p no:cacheprovider -m "not slow" $(LIGHT_TESTS)
+
 lint: setup ## check style and types
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+	$(VENV)/bin/mypy --platform darwin --cache-dir .mypy_cache/darwin
+	$(VENV)/bin/mypy --platform win32 --cache-dir .mypy_cache/win32
 
 bench: setup ## measure speed, memory and the cost around the network
 	$(RUN) -m benchmarks.run

@@ -8,7 +8,9 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from types import FrameType
+from typing import cast
 
 import click
 
@@ -63,6 +65,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; the console script's entry point."""
     os.environ.setdefault(*_THREADS_SLEEP)  # read when torch is loaded
     signal.signal(signal.SIGTERM, _terminate)
+    _escape_what_cannot_be_shown()
     try:
         result = main.main(
             list(arguments) if arguments is not None else None,
@@ -88,6 +91,13 @@ def run(arguments: Sequence[str] | None = None) -> int:
         failure = machine_failure(error) if isinstance(error, OSError) else error
         show_error(failure)
         return failure.exit_code
+
+
+def _escape_what_cannot_be_shown() -> None:
+    """Let a console without a letter (Windows' code pages, LC_ALL=C) show its number instead."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError, OSError):  # a stream of somebody else's making
+            cast(io.TextIOWrapper, stream).reconfigure(errors="backslashreplace")
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:  # noqa: ARG001

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -21,6 +22,12 @@ def crew_of(cluster: str, device: str = "auto", precision: str = "auto") -> Iter
     if ":" in device:
         raise UsageError(
             f"--device {device} names one device", "a cluster takes all", "leave out --device"
+        )
+    if sys.platform == "win32":
+        raise MachineError(
+            "--cluster does not work on Windows",
+            "it locks folders, which only Linux and macOS do",
+            "leave it out",
         )
     try:
         from filmcli.cluster.crew import Crew

@@ -124,7 +124,7 @@ def _codes(encoder: str) -> str:
     """Why an encoder codes no picture; "" if it does."""
     from filmcli.video.process import ask
 
-    grey = ("-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", "256x256", "-i", "/dev/zero")
+    grey = ("-f", "lavfi", "-i", "color=gray:s=256x256,format=yuv420p")
     coding = ("-frames:v", "2", "-c:v", encoder, "-f", "null", "-")
     answer = ask(["ffmpeg", "-v", "error", "-nostdin", *grey, *coding])
     return "" if answer.code == 0 else f"fails ({answer.words.partition(chr(10))[0][:80]})"

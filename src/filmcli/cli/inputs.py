@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from filmcli.errors import InputError, UsageError
-from filmcli.pipeline.job import output_path
+from filmcli.pipeline.job import is_folder_name, output_path
 from filmcli.video.sequence import film_name, is_picture, natural
 
 FILM_EXTENSIONS = (
@@ -63,7 +63,7 @@ def films_here() -> list[str]:
 
 
 def _is_folder(output: str) -> bool:
-    return output.endswith(os.sep) or os.path.isdir(output)
+    return is_folder_name(output) or os.path.isdir(output)
 
 
 def _expand(given: str, output: str | None) -> Iterator[tuple[str, str | None]]:

@@ -257,10 +257,11 @@ def _film(
     makers: Makers | None,
 ) -> int:
     """Make one film, and its page if that is asked for; return its exit code."""
+    from filmcli.pipeline.job import is_folder_name
     from filmcli.pipeline.request import Settings
 
     try:
-        if output is not None and output.endswith(os.sep) and not settings["dry_run"]:
+        if output is not None and is_folder_name(output) and not settings["dry_run"]:
             os.makedirs(output, exist_ok=True)
         _one(path, Settings(**{**settings, "output": output}), tell, teller, makers)
     except BrokenPipeError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 from collections import deque
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from filmcli.cluster.scratch import shared
+from filmcli.locks import hold
 from filmcli.video.fingerprint import fingerprint
 
 _CHUNK_BYTES = 1 << 23
@@ -46,7 +46,7 @@ def seen(film: Film) -> Iterator[str]:
     with shared(film.content) as folder:
         path = os.path.join(folder, "film" + os.path.splitext(film.path)[1])
         with open(os.path.join(folder, "fetching"), "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # one fetches it, the others of this machine wait
+            hold(lock.fileno(), wait=True)  # one fetches it, the others of this machine wait
             if not os.path.exists(path):
                 _fetch(film, path)
         yield path

@@ -7,12 +7,14 @@ killed process leaves behind is swept away by the next one.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
+
+from filmcli.locks import hold
 
 
 @contextlib.contextmanager
@@ -22,7 +24,7 @@ def scratch(parent: str | None = None) -> Iterator[str]:
     while held is None:
         with contextlib.suppress(FileNotFoundError):  # swept before it was held
             folder = tempfile.mkdtemp(prefix="own-", dir=_home(parent))
-            held = _hold(folder, fcntl.LOCK_EX)
+            held = _hold(folder)
     try:
         yield folder
     finally:
@@ -39,7 +41,7 @@ def shared(name: str) -> Iterator[str]:
         folder = os.path.join(_home(), f"shared-{name}")
         with contextlib.suppress(FileNotFoundError):
             os.makedirs(folder, exist_ok=True)
-        held = _hold(folder, fcntl.LOCK_SH)
+        held = _hold(folder, shared=True)
         if held is None:
             time.sleep(0.01)  # for whoever sweeps it
     try:
@@ -54,7 +56,7 @@ def sweep() -> None:
     home = _home()
     for name in os.listdir(home):
         folder = os.path.join(home, name)
-        held = _hold(folder, fcntl.LOCK_EX)
+        held = _hold(folder)
         if held is not None:
             shutil.rmtree(folder, ignore_errors=True)
             os.close(held)
@@ -63,11 +65,17 @@ def sweep() -> None:
 
 def _home(parent: str | None = None) -> str:
     """The user's own folder of such folders; PermissionError if it is somebody else's."""
-    home = os.path.join(parent or tempfile.gettempdir(), f"filmcli-{os.getuid()}")
+    home = os.path.join(parent or tempfile.gettempdir(), f"filmcli-{_user()}")
     os.makedirs(home, mode=0o700, exist_ok=True)
-    if os.lstat(home).st_uid != os.getuid():
+    if os.lstat(home).st_uid != _user():
         raise PermissionError(13, "it belongs to somebody else", home)
     return home
+
+
+def _user() -> int:
+    if sys.platform == "win32":
+        return 0  # nobody else sees the folder above
+    return os.getuid()
 
 
 def _leave(home: str) -> None:
@@ -75,14 +83,14 @@ def _leave(home: str) -> None:
         os.rmdir(home)
 
 
-def _hold(folder: str, how: int) -> int | None:
+def _hold(folder: str, *, shared: bool = False) -> int | None:
     """Lock a folder; None if it is gone, or held in a way that does not go with it."""
     try:
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        handle = os.open(folder, os.O_RDONLY)
     except FileNotFoundError:
         return None
     try:
-        fcntl.flock(handle, how | fcntl.LOCK_NB)
+        hold(handle, shared=shared)
         if os.path.samestat(os.fstat(handle), os.stat(folder)):
             return handle
     except (BlockingIOError, FileNotFoundError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -22,6 +23,9 @@ PRECISIONS = {
 # three `between` with frames around at 1280x720 was 955 for film-m, and 687 in bfloat16, in which
 # flows, masks and pictures stay as large.
 _BYTES_A_PIXEL = {"film": 9000, "film-m": 1400}
+
+_MODEST_BYTES = 4 << 30
+"""What is taken to be free where the system is not asked: Windows."""
 
 _PIXELS_A_UNIT = 1 << 14
 """Pixels that keep one multiprocessor of a GPU at work.
@@ -119,7 +123,7 @@ def keep_freed_memory() -> None:
     By default every large tensor is fresh memory from the kernel, page by page: a network of 2.4
     million parameters at 640x384 took 1.11 s an interval like that, and 0.74 s with them kept.
     """
-    with suppress(OSError, AttributeError):
+    with suppress(OSError, AttributeError, TypeError):  # the last: Windows has no library of none
         mallopt = ctypes.CDLL(None).mallopt
         trim_threshold, mmap_threshold = -1, -3
         mallopt(mmap_threshold, 1 << 30)
@@ -161,6 +165,8 @@ def free_memory() -> int:
         with open("/proc/meminfo") as lines:
             free = next(int(x.split()[1]) << 10 for x in lines if x.startswith("MemAvailable:"))
         return min(free, _container_memory())
+    if sys.platform == "win32":
+        return _MODEST_BYTES
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
 
 

@@ -85,7 +85,8 @@ def load(name_or_path: str | None = None) -> Weights:
     code if read, or does not fit a configuration.
     """
     name = default_name() if name_or_path is None else name_or_path
-    path = name if os.path.exists(name) or os.sep in name or "." in name else shipped(name)
+    is_path = os.path.exists(name) or os.path.basename(name) != name or "." in name
+    path = name if is_path else shipped(name)
     try:
         sha256 = hashlib.sha256(Path(path).read_bytes()).hexdigest()
     except OSError as error:

@@ -12,16 +12,17 @@ Whatever step a crash or a power cut strikes at, the same command goes on to the
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import logging
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from filmcli.errors import MachineError, OutputExistsError, UsageError
+from filmcli.locks import hold
 from filmcli.pipeline.segments import Segment
 
 _log = logging.getLogger(__name__)
@@ -40,9 +41,14 @@ def output_path(source: str, label: str, output: str | None) -> str:
     name = f"{stem}.{label}{extension if extension.lower() in _CONTAINERS else '.mkv'}"
     if output is None:
         return os.path.join(os.path.dirname(source), name)
-    if os.path.isdir(output) or output.endswith(os.sep):
+    if os.path.isdir(output) or is_folder_name(output):
         return os.path.join(output, name)
     return output
+
+
+def is_folder_name(path: str) -> bool:
+    """Whether a path ends as only a folder's does: with a slash, on Windows either one."""
+    return path.endswith((os.sep, os.altsep or os.sep))
 
 
 def check_output(source: str, output: str, overwrite: bool) -> None:
@@ -240,7 +246,7 @@ def _lock(job: Job) -> Iterator[None]:
             ) from error
         with lock:
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                hold(lock.fileno())
             except OSError as error:
                 raise MachineError(
                     f"another run is making {job.output}",
@@ -330,7 +336,8 @@ def _remove_folder(folder: str) -> None:
     for name in os.listdir(folder):
         if name != "lock":
             os.unlink(os.path.join(folder, name))
-    with contextlib.suppress(FileNotFoundError):  # an interrupted removal begins anew
+    # An interrupted removal begins anew; Windows removes no file that is open, and leaves it empty.
+    with contextlib.suppress(FileNotFoundError, PermissionError):
         os.unlink(os.path.join(folder, "lock"))
     with contextlib.suppress(OSError):  # the next run has come, and keeps it
         os.rmdir(folder)
@@ -344,8 +351,13 @@ def _is_file_at(handle: int, path: str) -> bool:
 
 
 def _sync(path: str) -> None:
-    """Make a file's bytes, or a folder's names, survive a power cut."""
-    handle = os.open(path, os.O_RDONLY)
+    """Make a file's bytes, or a folder's names, survive a power cut.
+
+    Windows opens no folders, and writes only through what is open for writing.
+    """
+    if sys.platform == "win32" and os.path.isdir(path):
+        return
+    handle = os.open(path, os.O_RDWR if sys.platform == "win32" else os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

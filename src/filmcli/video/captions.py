@@ -18,6 +18,7 @@ import ffmpeg
 
 from filmcli.errors import RenderError
 from filmcli.frames import VideoInfo
+from filmcli.video.alias import name_as
 from filmcli.video.codecs import Encoding, coded_layout, encoder_help, output_pix_fmt
 from filmcli.video.process import FileName, ask, command
 
@@ -43,7 +44,7 @@ def read_captions(info: VideoInfo) -> Captions:
     """All captions of the film, decoded once more; RenderError if ffprobe fails."""
     with tempfile.TemporaryDirectory(prefix="filmcli-") as folder:
         # A plain name: ffmpeg's language of filters has its own ideas of most characters.
-        os.symlink(os.path.abspath(info.path), os.path.join(folder, "film"))
+        name_as(info.path, os.path.join(folder, "film"))
         kind = info.container.partition(",")[0]
         graph = f"movie=film:f={kind}:si={info.stream.index}[out0+subcc]"
         wanted = ("-select_streams", "s", "-show_entries", "packet=pts_time,data", "-show_data")

@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import io
 import os
-import select
 import shutil
 import signal
 import subprocess
@@ -26,13 +24,14 @@ from types import TracebackType
 from typing import Any, BinaryIO, NamedTuple, cast
 
 from filmcli.errors import FilmcliError, MachineError, RenderError, full_disk
+from filmcli.video.pipes import open_wide, readable, writable
 
 PATIENCE_SECONDS = 600.0
 """Ten minutes for one picture: x265 at its slowest takes less for one of 8K."""
 
 _SLICES = 20
 _LAST_WORDS = 12
-_PIPE_BYTES = 1 << 20
+_OWN_GROUP = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)  # Windows' word for a session
 _ADVICE = "Give the same command again: finished parts are kept."
 
 
@@ -109,6 +108,7 @@ class Child:
                 bufsize=0,
                 cwd=cwd,
                 start_new_session=True,
+                creationflags=_OWN_GROUP,
                 env={**os.environ, "AV_LOG_FORCE_NOCOLOR": "1"},
             )
         except (OSError, ValueError) as error:
@@ -120,8 +120,7 @@ class Child:
         self.stdout = self._process.stdout
         for pipe in (self.stdin, self.stdout):
             if pipe is not None:
-                _widen(pipe.fileno())
-                os.set_blocking(pipe.fileno(), False)
+                open_wide(cast(io.FileIO, pipe))
         self._writes, self._may_pause, self._advice = writes, may_pause, advice
         self._tail: deque[str] = deque(maxlen=_LAST_WORDS)
         self._on_line, self._on_end = on_line, on_end
@@ -147,7 +146,7 @@ class Child:
             while view:
                 written = pipe.write(view)
                 if written is None:  # the pipe is full
-                    self.wait_until(_ready(pipe, select.POLLOUT))
+                    self.wait_until(writable(pipe))
                 else:
                     view = view[written:]
         except BrokenPipeError:
@@ -162,7 +161,7 @@ class Child:
         while filled < len(buffer):
             count = pipe.readinto(buffer[filled:])
             if count is None:  # the pipe is empty
-                self.wait_until(_ready(pipe, select.POLLIN))
+                self.wait_until(readable(pipe))
             elif count == 0:
                 break
             else:
@@ -251,13 +250,6 @@ class Child:
         self.close()
 
 
-def _ready(pipe: io.FileIO, event: int) -> Callable[[float], bool]:
-    """Whether `pipe` can be read from or written to, or has lost its other end, within seconds."""
-    poll = select.poll()
-    poll.register(pipe.fileno(), event)
-    return lambda seconds: bool(poll.poll(1000 * seconds))
-
-
 def _stamp(path: str | None) -> tuple[int, int] | None:
     """What changes of a file while it is written."""
     with contextlib.suppress(OSError):
@@ -265,14 +257,6 @@ def _stamp(path: str | None) -> tuple[int, int] | None:
             state = os.stat(path)
             return state.st_size, state.st_mtime_ns
     return None
-
-
-def _widen(descriptor: int) -> None:
-    # 64 KiB is less than one line of planes; 1 MiB is what an ordinary user may ask for on Linux.
-    set_size = getattr(fcntl, "F_SETPIPE_SZ", None)
-    if set_size is not None:
-        with contextlib.suppress(OSError):
-            fcntl.fcntl(descriptor, set_size, _PIPE_BYTES)
 
 
 class Answer(NamedTuple):
@@ -288,7 +272,7 @@ def ask(args: Sequence[str], limit_seconds: float = 60, cwd: str | None = None) 
     deadline, parts = time.monotonic() + limit_seconds, []
     with Child(args, stdout=True, cwd=cwd) as child:
         pipe = cast(io.FileIO, child.stdout)
-        may_read = _ready(pipe, select.POLLIN)
+        may_read = readable(pipe)
         while (part := pipe.read(1 << 16)) != b"":
             if part is not None:
                 parts.append(part)

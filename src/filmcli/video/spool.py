@@ -21,6 +21,7 @@ import ffmpeg
 
 from filmcli.errors import InputError, RenderError, UsageError
 from filmcli.timing import parse_rate
+from filmcli.video.alias import name_as
 from filmcli.video.pixels import EXACT_FLAGS, plan_pixels
 from filmcli.video.process import Child, FileName, ask, command
 from filmcli.video.sequence import is_pattern, pictures_of
@@ -116,8 +117,11 @@ def _nameless(folder: str | None) -> Iterator[str]:
         if os.path.exists(path):
             yield path
             return
-    with tempfile.NamedTemporaryFile(prefix="filmcli-", suffix=".mkv", dir=folder) as named:
-        yield named.name
+    with tempfile.TemporaryDirectory(prefix="filmcli-", dir=folder) as home:
+        path = os.path.join(home, "film.mkv")
+        with open(path, "xb"):  # and closed: on Windows nobody else opens it meanwhile
+            pass
+        yield path
 
 
 def _first_bytes() -> bytes:
@@ -178,7 +182,7 @@ def _lay_down_pictures(pictures: Sequence[str], rate: Fraction, film: str) -> No
         # Links with numbers: any names, any first number, and no pattern that a name could upset.
         ending = os.path.splitext(pictures[0])[1].lower()
         for number, picture in enumerate(pictures):
-            os.symlink(os.path.abspath(picture), os.path.join(folder, f"{number}{ending}"))
+            name_as(picture, os.path.join(folder, f"{number}{ending}"))
         first = _pix_fmt(os.path.join(folder, f"0{ending}"), pictures[0])
         source = ffmpeg.input(
             FileName(os.path.join(folder, f"%d{ending}")),
