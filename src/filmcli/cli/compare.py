@@ -75,7 +75,7 @@ def compare(
     At every frame of B, A is the frame that a player shows at that time. A's sound is copied,
     unless time is slowed. A page plays B's.
     """
-    from filmcli import comparison
+    from filmcli.comparison import Shown
     from filmcli.video.probe import probe
     from filmcli.video.spool import as_film, rate_of_stream, shown_rate
 
@@ -83,13 +83,7 @@ def compare(
         raise UsageError(
             "--page is an output by itself", "--output and --stills name others", "give one of them"
         )
-    output = page or output_path(film_name(result), "compare", output)
-    if not stills and not page and not output.lower().endswith(comparison.ENDINGS):
-        raise UsageError(
-            f"cannot write {output}",
-            "its ending names no container that a comparison is written to",
-            "use one of " + " ".join(comparison.ENDINGS),
-        )
+    output = page or _output(result, output, bool(stills))
     rates = shown_rate(in_fps), _rate_of_result(result, fps)
     with (
         library_warnings(),
@@ -97,31 +91,61 @@ def compare(
         as_film(result, rates[1]) as right_film,
     ):
         left_rate, right_rate = map(rate_of_stream, (source, result), rates)
-        left = comparison.Shown(probe(left_film, left_rate, video), source)
-        right = comparison.Shown(probe(right_film, right_rate), result)
+        left = Shown(probe(left_film, left_rate, video), source)
+        right = Shown(probe(right_film, right_rate), result)
         if page:
-            written = [page]
-            _page(left, right, page, layout, slow, overwrite)
+            written = _page(left, right, page, layout, slow, overwrite)
         elif stills:
-            names = comparison.still_names(left, right, output, stills)
-            written = list(names.values())
-            _check((left, right), written, overwrite)
-            comparison.stills(left, right, names, arrangement=layout or "side")
+            written = _stills(left, right, output, stills, layout or "side", overwrite)
         else:
-            written = [output]
-            _check((left, right), written, overwrite)
-            with _bar(right.info) as progress:
-                comparison.compare(
-                    left, right, output, arrangement=layout or "side", slow=slow, progress=progress
-                )
+            written = _film(left, right, output, layout or "side", slow, overwrite)
     for name in written:
         show_path(name)
 
 
+def _output(result: str, output: str | None, is_stills: bool) -> str:
+    """Where the comparison goes; refuse a film in a container that it cannot be written to."""
+    from filmcli.comparison import ENDINGS
+
+    output = output_path(film_name(result), "compare", output)
+    if not is_stills and not output.lower().endswith(ENDINGS):
+        raise UsageError(
+            f"cannot write {output}",
+            "its ending names no container that a comparison is written to",
+            "use one of " + " ".join(ENDINGS),
+        )
+    return output
+
+
+def _film(
+    left: Shown, right: Shown, output: str, layout: Arrangement, slow: float, overwrite: bool
+) -> list[str]:
+    """Write a film of both, and return its name."""
+    from filmcli.comparison import compare as write_film
+
+    _check((left, right), [output], overwrite)
+    with _bar(right.info) as progress:
+        write_film(left, right, output, arrangement=layout, slow=slow, progress=progress)
+    return [output]
+
+
+def _stills(
+    left: Shown, right: Shown, output: str, count: int, layout: Arrangement, overwrite: bool
+) -> list[str]:
+    """Write so many pictures of both, and return their names."""
+    from filmcli.comparison import still_names
+    from filmcli.comparison import stills as write_stills
+
+    names = still_names(left, right, output, count)
+    _check((left, right), list(names.values()), overwrite)
+    write_stills(left, right, names, arrangement=layout)
+    return list(names.values())
+
+
 def _page(
     left: Shown, right: Shown, page: str, layout: Arrangement | None, slow: float, overwrite: bool
-) -> None:
-    """Write the page, and say where its films are."""
+) -> list[str]:
+    """Write the page, say where its films are, and return its name."""
     from filmcli.page.pair import Opening, page_files, write_timed
 
     _check((left, right), page_files(page), overwrite)
@@ -129,6 +153,7 @@ def _page(
         opening = Opening(layout or "split", 1 / slow)
         written = write_timed(left, right, page, opening, progress)
     show_page(written)
+    return [page]
 
 
 def _rate_of_result(result: str, fps: str | None) -> Fraction | None:

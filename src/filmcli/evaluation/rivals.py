@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from types import MappingProxyType
+from typing import Any
 
 import cv2
 import ffmpeg
@@ -82,14 +83,35 @@ def minterpolate(frames: Sequence[Picture], rate: Fraction, target: Fraction) ->
     """
     height, width = frames[0].shape[:2]
     count = max(1, math.floor(len(frames) / rate * target + Fraction(1, 2)))
-    # The filter keeps four pictures and works only between the middle two: at the head it would
-    # show the second picture, at the tail nothing. So one picture goes before, by whole output
-    # steps, and clones follow. The one before is the second one, mirrored in time: after a clone
-    # the sudden start of motion looks like a cut to the filter, and it repeats.
     head = math.ceil(target / rate)
+    video = _smoothed(width, height, rate, target, head)
+    run = [frames[min(1, len(frames) - 1)], *frames, *[frames[-1]] * 4]
+    try:
+        raw, _ = video.global_args("-v", "error").run(
+            input=b"".join(np.ascontiguousarray(frame).tobytes() for frame in run),
+            capture_stdout=True,
+            capture_stderr=True,
+        )
+    except ffmpeg.Error as failure:
+        words = failure.stderr.decode(errors="replace").strip()
+        raise RenderError("ffmpeg's minterpolate failed", words) from failure
+    made = np.frombuffer(raw, np.uint8).reshape(-1, height, width, 3)[head : head + count]
+    if len(made) < count:
+        raise RenderError("ffmpeg's minterpolate failed", f"{len(made)} of {count} pictures came")
+    return list(made)
+
+
+def _smoothed(width: int, height: int, rate: Fraction, target: Fraction, head: int) -> Any:
+    """The filter, from pictures on stdin to pictures on stdout, the first `head` of them too many.
+
+    It keeps four pictures and works only between the middle two: at the head it would show the
+    second picture, at the tail nothing. So one picture goes before, by whole output steps, and
+    clones follow. The one before is the second one, mirrored in time: after a clone the sudden
+    start of motion looks like a cut to the filter, and it repeats.
+    """
     per_second = math.lcm(rate.numerator, target.numerator)
     step, start = (int(per_second / value) for value in (rate, target))
-    video = (
+    return (
         ffmpeg.input(
             "pipe:", format="rawvideo", pix_fmt="rgb24", s=f"{width}x{height}", r=_ratio(rate)
         )
@@ -108,20 +130,6 @@ def minterpolate(frames: Sequence[Picture], rate: Fraction, target: Fraction) ->
         .filter("scale", in_range="full", in_color_matrix="bt709", flags="accurate_rnd")
         .output("pipe:", format="rawvideo", pix_fmt="rgb24", fps_mode="passthrough")
     )
-    run = [frames[min(1, len(frames) - 1)], *frames, *[frames[-1]] * 4]
-    try:
-        raw, _ = video.global_args("-v", "error").run(
-            input=b"".join(np.ascontiguousarray(frame).tobytes() for frame in run),
-            capture_stdout=True,
-            capture_stderr=True,
-        )
-    except ffmpeg.Error as failure:
-        words = failure.stderr.decode(errors="replace").strip()
-        raise RenderError("ffmpeg's minterpolate failed", words) from failure
-    made = np.frombuffer(raw, np.uint8).reshape(-1, height, width, 3)[head : head + count]
-    if len(made) < count:
-        raise RenderError("ffmpeg's minterpolate failed", f"{len(made)} of {count} pictures came")
-    return list(made)
 
 
 def _ratio(rate: Fraction) -> str:

@@ -110,15 +110,7 @@ def meta_train(
     average = {name: p.detach().clone() for name, p in params.items()}
     for step in range(recipe.steps):
         optimiser.zero_grad()
-        told = {"step": float(step + 1), "before": 0.0, "after": 0.0}
-        for _ in range(recipe.tasks):
-            now = [{name: log.exp() for name, log in of_step.items()} for of_step in logs]
-            steps = dice.randint(1, recipe.inner_steps) if recipe.fewer_steps else None
-            before, after = outer_losses(net, params, now, next(tasks), recipe, steps)
-            loss = (after + recipe.unadapted_share * before) / recipe.tasks
-            loss.backward()  # type: ignore[no-untyped-call]
-            told["before"] += before.item() / recipe.tasks
-            told["after"] += after.item() / recipe.tasks
+        told = {"step": float(step + 1), **_outer_step(net, params, logs, tasks, recipe, dice)}
         _check(told)
         nn.utils.clip_grad_norm_(params.values(), recipe.clip_norm)
         for group in optimiser.param_groups:
@@ -133,6 +125,27 @@ def meta_train(
         if keep is not None and ((step + 1) % keep_every == 0 or step + 1 == recipe.steps):
             keep(_learned(average, logs), step + 1)
     return _learned(average, logs)
+
+
+def _outer_step(
+    net: nn.Module,
+    params: Params,
+    logs: Sequence[Params],
+    tasks: Iterator[Task],
+    recipe: MetaRecipe,
+    dice: random.Random,
+) -> dict[str, float]:
+    """Gather the gradients of a step's tasks; return their mean losses before and after."""
+    told = {"before": 0.0, "after": 0.0}
+    for _ in range(recipe.tasks):
+        now = [{name: log.exp() for name, log in of_step.items()} for of_step in logs]
+        steps = dice.randint(1, recipe.inner_steps) if recipe.fewer_steps else None
+        before, after = outer_losses(net, params, now, next(tasks), recipe, steps)
+        loss = (after + recipe.unadapted_share * before) / recipe.tasks
+        loss.backward()  # type: ignore[no-untyped-call]
+        told["before"] += before.item() / recipe.tasks
+        told["after"] += after.item() / recipe.tasks
+    return told
 
 
 def outer_losses(
