@@ -27,7 +27,8 @@ def level(rate: int, frame: int) -> int:
 def numbered(rate: int) -> list[Planes]:
     """The frames of a film at 24 or 60 a second; what is shot changes at 1.5 s."""
     rng = np.random.default_rng(0)
-    coarse = [rng.integers(40, 200, (6, 10), np.uint8) for _ in range(2)]
+    before = rng.integers(40, 200, (6, 10), np.uint8)
+    coarse = before, 240 - before  # no cut is plainer
     shots = [cv2.resize(cells, (WIDE, HIGH), interpolation=cv2.INTER_CUBIC) for cells in coarse]
     grey = np.full((HIGH // 2, WIDE // 2), 128, np.uint8)
     frames: list[Planes] = []

@@ -108,7 +108,7 @@ def test_sound_that_is_stretched_is_cut_to_the_sample(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("start", "end", "why"),
-    [("0.5", "0.5", "not behind"), ("0.5", "0.2", "not behind"), ("1.5", None, "runs from"),
+    [("0.5", "0.5", "not after"), ("0.5", "0.2", "not after"), ("1.5", None, "runs from"),
      ("9", "12", "runs from"), ("0.51", "0.512", "shorter than")],
 )  # fmt: skip
 def test_a_span_without_film_is_refused(
