@@ -3,10 +3,11 @@
     done = run(["upsample", "in.mkv"], tmp_path)
     done = run([...], tmp_path, partial(strike, "kill", 7))   # dies right before its 7th step
 
-The child does what `python -m filmcli` does, imports aside. `prepare` is called in it first: the
-one way to make it die, or fail, in the middle of its work. A step is whatever can be seen on disk
-after a power cut (a folder or file made, renamed, linked or removed below the current folder, a
-sync), and the start of a program. In place of the words of a command any function may run.
+The child does what `python -m filmcli` does, but for what `tests.warm` did before it. `prepare` is
+called in it first: the one way to make it die, or fail, in the middle of its work. A step is
+whatever can be seen on disk after a power cut (a folder or file made, renamed, linked or removed
+below the current folder, a sync), and the start of a program. In place of the words of a command
+any function may run.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -36,11 +37,15 @@ Prepare = Callable[[], None]
 
 @dataclass(frozen=True)
 class Done:
-    """How a command ended; a negative `code` is the signal that killed it."""
+    """How a command ended; a negative `code` is the signal that killed it.
+
+    `film` is what it wrote to standard output, if that is no text.
+    """
 
     code: int
     stdout: str
     stderr: str
+    film: bytes = field(default=b"", repr=False, compare=False)
 
 
 class Running:
@@ -59,7 +64,8 @@ class Running:
             self._process.kill()
             self._process.join()
             raise TimeoutError(f"still running after {limit_seconds} s: {self._words('stderr')}")
-        return Done(code, self._words("stdout"), self._words("stderr"))
+        film = (self._folder / "stdout").read_bytes()
+        return Done(code, self._words("stdout"), self._words("stderr"), film)
 
     def _words(self, name: str) -> str:
         return (self._folder / name).read_text("utf-8", "replace")
@@ -67,13 +73,16 @@ class Running:
 
 @contextmanager
 def started(
-    command: Sequence[str] | Callable[[], int], cwd: Path, prepare: Prepare | None = None
+    command: Sequence[str] | Callable[[], int],
+    cwd: Path,
+    prepare: Prepare | None = None,
+    stdin: bytes = b"",
 ) -> Iterator[Running]:
     """A command running in the folder `cwd`; killed when the block is left, if it still runs."""
     server = multiprocessing.get_context("forkserver")
-    server.set_forkserver_preload([__name__, "pytest"])
+    server.set_forkserver_preload(["tests.warm"])
     with TemporaryDirectory() as folder:
-        process = server.Process(target=_main, args=(command, str(cwd), folder, prepare))
+        process = server.Process(target=_main, args=(command, str(cwd), folder, prepare, stdin))
         process.start()
         try:
             yield Running(process, Path(folder))
@@ -88,15 +97,21 @@ def run(
     cwd: Path,
     prepare: Prepare | None = None,
     limit_seconds: float = 120,
+    stdin: bytes = b"",
 ) -> Done:
-    """Run a command to its end."""
-    with started(command, cwd, prepare) as running:
+    """Run a command to its end; `stdin` reaches it through a pipe."""
+    with started(command, cwd, prepare, stdin) as running:
         return running.end(limit_seconds)
 
 
 def _main(
-    command: Sequence[str] | Callable[[], int], cwd: str, folder: str, prepare: Prepare | None
+    command: Sequence[str] | Callable[[], int],
+    cwd: str,
+    folder: str,
+    prepare: Prepare | None,
+    stdin: bytes,
 ) -> None:
+    _pipe_in(stdin)
     for number, name in ((1, "stdout"), (2, "stderr")):
         os.dup2(os.open(os.path.join(folder, name), os.O_WRONLY | os.O_CREAT), number)
     os.chdir(cwd)
@@ -104,6 +119,20 @@ def _main(
     if prepare is not None:
         prepare()
     sys.exit(command() if callable(command) else run_command(command))
+
+
+def _pipe_in(content: bytes) -> None:
+    """Let standard input be a pipe that holds the content."""
+    reads, writes = os.pipe()
+    os.dup2(reads, 0)
+    os.close(reads)
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115 (multiprocessing had put another there)
+
+    def write() -> None:
+        with suppress(BrokenPipeError), open(writes, "wb") as pipe:
+            pipe.write(content)
+
+    threading.Thread(target=write, daemon=True).start()
 
 
 def strike(how: str, number: int, log: str = "") -> None:
