@@ -3,14 +3,13 @@
 import json
 import os
 import subprocess
-import sys
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.forked import run
+from tests.forked import Done, run
 
 WIDE, HIGH = 96, 64
 
@@ -42,15 +41,8 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return film(folder / "a.mp4", 24, sound="aac"), film(folder / "b.mp4", 60)
 
 
-def compare(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "filmcli", "compare", *map(str, words)],
-        capture_output=True,
-        text=True,
-        errors="surrogateescape",
-        timeout=60,
-        check=False,
-    )
+def compare(*words: str | Path) -> Done:
+    return run(["compare", *map(str, words)], Path.cwd())
 
 
 def luma(path: Path, width: int, height: int) -> np.ndarray:
@@ -81,7 +73,7 @@ def test_side_by_side_the_source_is_held_by_its_own_times(tmp_path: Path, ending
     a, b = film(tmp_path / f"a.{ending}", 24), film(tmp_path / f"b.{ending}", 60)
     done = compare(a, b)
     output = tmp_path / f"b.compare.{ending}"
-    assert (done.returncode, done.stdout.strip()) == (0, str(output)), done.stderr
+    assert (done.code, done.stdout.strip()) == (0, str(output)), done.stderr
     shown = luma(output, 2 * WIDE, HIGH)
     assert len(shown) == 60
     for k, picture in enumerate(shown):
@@ -110,7 +102,7 @@ def test_other_layouts(
     result_at: tuple[int, int],
 ) -> None:
     output = tmp_path / "c.mkv"
-    assert compare(*films, "--layout", layout, "-o", output).returncode == 0
+    assert compare(*films, "--layout", layout, "-o", output).code == 0
     shown = luma(output, *size).astype(int)
     for k, picture in enumerate(shown):
         assert abs(picture[source_at] - held(k)) <= 1
@@ -119,7 +111,7 @@ def test_other_layouts(
 
 def test_diff_is_four_times_the_difference(films: tuple[Path, Path], tmp_path: Path) -> None:
     output = tmp_path / "c.mp4"
-    assert compare(*films, "--layout", "diff", "-o", output).returncode == 0
+    assert compare(*films, "--layout", "diff", "-o", output).code == 0
     for k, picture in enumerate(luma(output, WIDE, HIGH)):
         apart = abs(level(60, k) - held(k))
         assert abs(int(picture[-8, 40]) - min(235, 16 + 4 * apart)) <= 3, k
@@ -128,7 +120,7 @@ def test_diff_is_four_times_the_difference(films: tuple[Path, Path], tmp_path: P
 def test_frames_of_a_variable_rate_keep_their_times(tmp_path: Path) -> None:
     a = film(tmp_path / "a.mp4", 24)
     b = film(tmp_path / "b.mp4", 60, words="-vf select=not(mod(n\\,7))+eq(n\\,9) -fps_mode vfr")
-    assert compare(a, b).returncode == 0
+    assert compare(a, b).code == 0
     output = tmp_path / "b.compare.mp4"
     times = [frame["pts_time"] for frame in probed(b, "frame=pts_time")]
     assert [frame["pts_time"] for frame in probed(output, "frame=pts_time")] == times
@@ -142,14 +134,14 @@ def test_the_sound_is_the_source_s_own(films: tuple[Path, Path], tmp_path: Path)
         return subprocess.run(words, capture_output=True, check=True).stdout
 
     output = tmp_path / "c.mp4"
-    assert compare(*films, "-o", output).returncode == 0
+    assert compare(*films, "-o", output).code == 0
     assert packets(output) == packets(films[0])
 
 
 def test_pcm_loses_nothing_in_mp4_and_stays_in_matroska(tmp_path: Path) -> None:
     a, b = film(tmp_path / "a.mkv", 24, sound="pcm_s16le"), film(tmp_path / "b.mp4", 60)
     for name, codec in (("c.mp4", "alac"), ("c.mkv", "pcm_s16le")):
-        assert compare(a, b, "-o", tmp_path / name).returncode == 0
+        assert compare(a, b, "-o", tmp_path / name).code == 0
         assert probed(tmp_path / name, "stream=codec_name")[1]["codec_name"] == codec
 
 
@@ -157,7 +149,7 @@ def test_slow_stretches_time_and_leaves_the_sound_out(
     films: tuple[Path, Path], tmp_path: Path
 ) -> None:
     output = tmp_path / "c.mp4"
-    assert compare(*films, "--slow", "4", "-o", output).returncode == 0
+    assert compare(*films, "--slow", "4", "-o", output).code == 0
     streams = probed(output, "stream=codec_type,nb_frames")
     assert [(s["codec_type"], s["nb_frames"]) for s in streams] == [("video", "60")]
     times = [float(frame["pts_time"]) for frame in probed(output, "frame=pts_time")]
@@ -168,7 +160,7 @@ def test_a_smaller_source_is_enlarged_and_its_shape_kept(
     films: tuple[Path, Path], tmp_path: Path
 ) -> None:
     small = film(tmp_path / "a.mp4", 24, size=(32, 32))
-    assert compare(small, films[1], "-o", tmp_path / "c.mp4").returncode == 0
+    assert compare(small, films[1], "-o", tmp_path / "c.mp4").code == 0
     first = luma(tmp_path / "c.mp4", 2 * WIDE, HIGH)[0, -8].astype(int)
     assert abs(first[WIDE // 2] - held(0)) <= 1  # 64x64 in the middle of 96x64
     assert max(first[:12]) <= 18  # black beside it
@@ -179,14 +171,14 @@ def test_odd_sizes_and_the_same_file_twice(tmp_path: Path) -> None:
     odd = tmp_path / "odd.mkv"
     words = f"ffmpeg -v error -f lavfi -i testsrc=s=51x37:d=0.2 -pix_fmt yuv420p -c:v ffv1 {odd}"
     subprocess.run(words.split(), check=True)
-    assert compare(odd, odd).returncode == 0
+    assert compare(odd, odd).code == 0
     assert luma(tmp_path / "odd.compare.mkv", 104, 38).shape == (5, 38, 104)
 
 
 def test_stills_are_spread_and_show_no_kept_frame(films: tuple[Path, Path], tmp_path: Path) -> None:
     done = compare(*films, "--stills", "3", "-o", tmp_path / "s.mp4")
     names = [tmp_path / f"s-{number}.png" for number in (1, 2, 3)]
-    assert (done.returncode, done.stdout.split()) == (0, [str(name) for name in names])
+    assert (done.code, done.stdout.split()) == (0, [str(name) for name in names])
     assert sorted(tmp_path.iterdir()) == names
     for name, k in zip(names, (9, 29, 49), strict=True):
         streams = probed(name, "stream=width,height")
@@ -205,7 +197,7 @@ def test_there_are_no_more_stills_than_frames(films: tuple[Path, Path], tmp_path
     short = tmp_path / "short.mkv"
     words = f"ffmpeg -v error -i {films[1]} -frames:v 3 -c:v ffv1 {short}"
     subprocess.run(words.split(), check=True)
-    assert compare(films[0], short, "--stills", "12").returncode == 0
+    assert compare(films[0], short, "--stills", "12").code == 0
     assert len(list(tmp_path.glob("short.compare-*.png"))) == 3
 
 
@@ -213,9 +205,9 @@ def test_names_may_hold_anything(films: tuple[Path, Path], tmp_path: Path) -> No
     for stem in ("-it's 100%d: [a],\n ü", os.fsdecode(b"caf\xe9")):
         strange = tmp_path / f"{stem}.mp4"
         strange.write_bytes(films[1].read_bytes())
-        assert compare(films[0], strange).returncode == 0
+        assert compare(films[0], strange).code == 0
         assert (tmp_path / f"{stem}.compare.mp4").exists()
-        assert compare(films[0], strange, "--stills", "1").returncode == 0
+        assert compare(films[0], strange, "--stills", "1").code == 0
         assert (tmp_path / f"{stem}.compare-1.png").exists()
 
 
@@ -223,12 +215,12 @@ def test_what_exists_is_replaced_only_when_asked(films: tuple[Path, Path], tmp_p
     output = tmp_path / "c.mp4"
     output.write_text("mine")
     done = compare(*films, "-o", output)
-    assert done.returncode == 4
+    assert done.code == 4
     assert output.read_text() == "mine"
     (tmp_path / "c-2.png").write_text("mine")
-    assert compare(*films, "-o", output, "--stills", "2").returncode == 4
+    assert compare(*films, "-o", output, "--stills", "2").code == 4
     assert sorted(p.name for p in tmp_path.iterdir()) == ["c-2.png", "c.mp4"]
-    assert compare(*films, "-o", output, "-y").returncode == 0
+    assert compare(*films, "-o", output, "-y").code == 0
     assert len(luma(output, 2 * WIDE, HIGH)) == 60
 
 
@@ -237,7 +229,7 @@ def test_ten_bits_stay_ten_bits(films: tuple[Path, Path], tmp_path: Path, layout
     deep = tmp_path / "deep.mkv"
     words = f"ffmpeg -v error -i {films[1]} -frames:v 6 -pix_fmt yuv420p10le -c:v ffv1 {deep}"
     subprocess.run(words.split(), check=True)
-    assert compare(films[0], deep, "--layout", layout).returncode == 0
+    assert compare(films[0], deep, "--layout", layout).code == 0
     stream = probed(tmp_path / "deep.compare.mkv", "stream=pix_fmt")[0]
     assert stream["pix_fmt"] == "yuv420p10le"
 
@@ -258,7 +250,7 @@ def test_bad_words_and_bad_films(films: tuple[Path, Path], tmp_path: Path) -> No
     }
     for words, code in cases.items():
         done = compare(*words)
-        assert done.returncode == code, (words, done.stderr)
+        assert done.code == code, (words, done.stderr)
         assert "rror" in done.stderr
         assert "Traceback" not in done.stderr
     assert [p.name for p in tmp_path.iterdir()] == ["text.mp4"]
@@ -331,24 +323,24 @@ def test_a_page_holds_both_films_and_replaces_nothing_unasked(
 ) -> None:
     page = tmp_path / "out.html"
     done = compare(*films, "--page", page)
-    assert (done.returncode, done.stdout.strip()) == (0, str(page)), done.stderr
+    assert (done.code, done.stdout.strip()) == (0, str(page)), done.stderr
     assert done.stderr.startswith(f"look at {page}: ") and "both films inside" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["out.html"]
     assert page.stat().st_size > sum(path.stat().st_size for path in films)
     before = page.read_bytes()
     refused = compare(*films, "--page", page)
-    assert (refused.returncode, page.read_bytes()) == (4, before)
-    assert compare(*films, "--page", page, "-y", "--layout", "stack").returncode == 0
+    assert (refused.code, page.read_bytes()) == (4, before)
+    assert compare(*films, "--page", page, "-y", "--layout", "stack").code == 0
     assert b'data-view="stack"' in page.read_bytes()
     # nor what could come to lie beside it
     (tmp_path / "new.result.mp4").write_bytes(b"mine")
-    assert compare(*films, "--page", tmp_path / "new.html").returncode == 4
+    assert compare(*films, "--page", tmp_path / "new.html").code == 4
 
 
 def test_a_page_is_an_output_by_itself(films: tuple[Path, Path], tmp_path: Path) -> None:
     for words in (("-o", "b.mp4"), ("--stills", "2")):
         done = compare(*films, "--page", tmp_path / "out.html", *words)
-        assert done.returncode == 2 and "--page" in done.stderr
+        assert done.code == 2 and "--page" in done.stderr
     done = compare(films[0], tmp_path / "missing.mp4", "--page", tmp_path / "out.html")
-    assert done.returncode == 3
+    assert done.code == 3
     assert list(tmp_path.iterdir()) == []

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
@@ -15,6 +13,7 @@ import torch
 from filmcli.network.networks import CONFIGS, build
 from filmcli.network.weights import save
 from tests.evaluation.footage import film, gliding
+from tests.forked import Done, run
 from tests.installed import python_without
 
 
@@ -35,19 +34,13 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def evaluate(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "filmcli", "evaluate", *map(str, words)],
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        check=False,
-    )
+def evaluate(*words: str | Path) -> Done:
+    return run(["evaluate", *map(str, words)], Path.cwd())
 
 
 def test_a_folder_gets_its_tables_in_markdown(films: Path, weights: str) -> None:
     done = evaluate(films, "-w", weights, "--rivals", "blend,dis")
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0] == "| PSNR, dB | frames | fresh | blend | dis |"
     assert [line.split(" | ")[0] for line in lines[2:7]] == [
@@ -66,7 +59,7 @@ def test_a_folder_gets_its_tables_in_markdown(films: Path, weights: str) -> None
 def test_programs_get_a_line_a_film_and_a_summary(films: Path, weights: str) -> None:
     words = (films, "-w", weights, "--rivals", "repeat", "--drop", "3", "--judge", "--json")
     done = evaluate(*words)
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.stderr
     one, two, summary = map(json.loads, done.stdout.splitlines())
     assert [told["event"] for told in (one, two, summary)] == ["sequence", "sequence", "summary"]
     assert one["source"] == str(films / "one.mkv")
@@ -102,7 +95,7 @@ def test_a_judge_that_is_asked_for_must_be_there(films: Path, weights: str, tmp_
 def test_adaptation_is_scored_beside_the_plain_weights(films: Path, weights: str) -> None:
     words = ("-w", weights, "--steps", "0,1", "--rivals", "none", "--json")
     done = evaluate(films / "two.mkv", *words)
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.stderr
     told = json.loads(done.stdout.splitlines()[0])
     assert list(told["scores"]) == ["fresh", "fresh +1 step"]
     # the second scene's four kept frames are too few to learn from
@@ -115,11 +108,11 @@ def test_a_film_that_cannot_be_scored_does_not_stop_the_others(
     short = film(tmp_path / "short.mkv", gliding(2))
     quick = ("-w", weights, "--rivals", "none")
     both = evaluate(short, films / "one.mkv", *quick)
-    assert both.returncode == 1
+    assert both.code == 1
     assert "too short to score" in both.stderr
     assert "| one | 2 |" in both.stdout
     alone = evaluate(short, *quick)
-    assert alone.returncode == 3
+    assert alone.code == 3
     assert alone.stdout == ""
 
 
@@ -136,7 +129,7 @@ def test_words_that_make_no_sense_are_refused(
     films: Path, words: tuple[str, ...], code: int, told: str
 ) -> None:
     done = evaluate(films, *words)
-    assert done.returncode == code
+    assert done.code == code
     assert told in done.stderr
 
 
@@ -144,7 +137,7 @@ def test_a_report_shows_what_was_scored(films: Path, weights: str, tmp_path: Pat
     folder = tmp_path / "scores"
     words = (films, "-w", weights, "--rivals", "repeat,blend", "--report", folder)
     done = evaluate(*words)
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.stderr
     assert done.stderr.splitlines()[-1] == f"look at {folder / 'index.html'}"
     text = (folder / "report.md").read_text()
     assert "| mean | 7 |" in text
@@ -163,17 +156,17 @@ def test_a_report_shows_what_was_scored(films: Path, weights: str, tmp_path: Pat
     linked = set(re.findall(r'href="#(strip-\d+)"', page))
     assert linked and linked <= set(re.findall(r'<figure id="(strip-\d+)"', page))
     # again into the same folder, but never into one of something else's
-    assert evaluate(*words).returncode == 0
+    assert evaluate(*words).code == 0
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "index.html").write_text("<p>hands off</p>")
     refused = evaluate(*words[:-1], tmp_path / "mine")
-    assert refused.returncode == 4
+    assert refused.code == 4
     assert (tmp_path / "mine" / "index.html").read_text() == "<p>hands off</p>"
 
 
 def test_the_drawn_film_tells_errors_of_time(weights: str) -> None:
     done = evaluate("--synthetic", "-w", weights, "--rivals", "repeat", "--limit", "1", "--json")
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.stderr
     *shots, summary = map(json.loads, done.stdout.splitlines())
     assert [shot["name"].split()[0] for shot in shots] == ["drawn"] * 4
     assert summary["time_error_ms"]["repeat"] == pytest.approx(1000 / 48)
@@ -183,7 +176,7 @@ def test_the_drawn_film_tells_errors_of_time(weights: str) -> None:
 
 def test_nothing_to_score_is_refused() -> None:
     done = evaluate()
-    assert done.returncode == 2
+    assert done.code == 2
     assert "nothing to score" in done.stderr
 
 
@@ -196,20 +189,20 @@ def test_a_benchmark_stands_beside_published_numbers(weights: str, tmp_path: Pat
         assert cv2.imwrite(str(folder / name), frames[at][..., ::-1])
     words = ("-w", weights, "--rivals", "blend", "--report", tmp_path / "scores")
     done = evaluate(f"middlebury:{tmp_path / 'set'}", *words)
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.stderr
     assert "| middlebury | 1 |" in done.stdout
     assert "| FILM-L1 | FILM's paper, by Papers with Code | 37.52 | 0.966 |" in done.stdout
     assert "Middlebury-other: frame 10i11" in done.stdout
     assert "37.52" in (tmp_path / "scores" / "index.html").read_text()
-    assert evaluate(f"xiph:{tmp_path}", *words[:4]).returncode == 3
-    assert evaluate(f"middlebury:{tmp_path / 'set'}", "--steps", "1").returncode == 2
+    assert evaluate(f"xiph:{tmp_path}", *words[:4]).code == 3
+    assert evaluate(f"middlebury:{tmp_path / 'set'}", "--steps", "1").code == 2
 
 
 def test_a_folder_of_pictures_is_a_film(weights: str, tmp_path: Path) -> None:
     for number, frame in enumerate(gliding(5)):
         assert cv2.imwrite(str(tmp_path / f"{number:03d}.png"), frame[..., ::-1])
     done = evaluate(tmp_path, "-w", weights, "--rivals", "none", "--steps", "0,1", "--json")
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.stderr
     told, summary = map(json.loads, done.stdout.splitlines())
     assert told["name"] == tmp_path.name
     assert told["frames"] == 2

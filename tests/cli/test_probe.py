@@ -16,6 +16,7 @@ import pytest
 from filmcli.frames import Layout, Planes
 from filmcli.survey.scenes import read_cuts
 from tests.clips import add_sound, write_film, write_vfr
+from tests.forked import Done, run
 
 LAYOUT = Layout("yuv420p", "yuv", chroma_x=1, chroma_y=1)
 
@@ -28,14 +29,13 @@ def shot(seed: int, frames: int) -> list[Planes]:
     return [(np.ascontiguousarray(wall[:, 2 * k : 2 * k + 160]), grey, grey) for k in range(frames)]
 
 
-def filmcli(*args: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "filmcli", *map(str, args)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+def filmcli(*args: str | Path) -> Done:
+    return run([str(arg) for arg in args], Path.cwd())
 
 
 def probe_json(*args: str | Path) -> list[dict[str, Any]]:
     done = filmcli("probe", "--json", *args)
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
@@ -65,7 +65,7 @@ def test_scenes_are_told_exactly_and_can_be_given_back(film: Path, tmp_path: Pat
 
 def test_people_get_plain_lines_when_nobody_is_at_a_terminal(film: Path) -> None:
     done = filmcli("probe", film, "--scenes")
-    assert done.returncode == 0 and done.stderr == ""
+    assert done.code == 0 and done.stderr == ""
     lines = dict(line.split(maxsplit=1) for line in done.stdout.splitlines())
     assert lines["rate"] == "23.976 fps (24000/1001)"
     assert lines["length"] == "1.126 s, 27 frames"
@@ -100,10 +100,10 @@ def test_a_bad_film_among_good_ones_fails_the_run_after_the_others(
     bad = tmp_path / "bad.mp4"
     bad.write_text("no film")
     done = filmcli("probe", bad, film)
-    assert done.returncode == 1 and "23.976 fps" in done.stdout
+    assert done.code == 1 and "23.976 fps" in done.stdout
     assert done.stderr.startswith("error: ") and "Traceback" not in done.stderr
     alone = filmcli("probe", "--json", tmp_path / "missing.mp4")
-    assert alone.returncode == 3
+    assert alone.code == 3
     assert json.loads(alone.stdout)["error"]["exit_code"] == 3
 
 

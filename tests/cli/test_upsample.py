@@ -1,4 +1,4 @@
-"""The main job as a user runs it: real films, real processes, real failures."""
+"""The main job as a user runs it: real films, real failures, and real processes where it counts."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
+
+from tests.forked import Done, run, started
 
 FILMCLI = [sys.executable, "-m", "filmcli"]
 TONE = "sine=frequency=440:sample_rate=48000"
@@ -30,19 +32,14 @@ def film(path: Path, *, rate: str = "24", seconds: float = 1, size: str = "96x64
     return path
 
 
-def run(*args: str | os.PathLike[str], cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*FILMCLI, *args], capture_output=True, text=True, check=False, cwd=cwd, timeout=300
-    )
-
-
-def start(*args: str) -> subprocess.Popen[str]:
+def start(*args: str, cwd: Path) -> subprocess.Popen[str]:
     """Start the command as a terminal would: Ctrl-C reaches it, even if we were told to ignore it.
 
     A shell starts background jobs, and this test run may be one, with SIGINT ignored.
     """
     return subprocess.Popen(
         [*FILMCLI, *args],
+        cwd=cwd,
         stderr=subprocess.PIPE,
         text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
@@ -77,9 +74,9 @@ def sound_hash(path: Path) -> str:
     return out.stdout
 
 
-def assert_refused(done: subprocess.CompletedProcess[str], code: int) -> None:
+def assert_refused(done: Done, code: int) -> None:
     """One error of at most three lines, no traceback, no data, the right exit code."""
-    assert done.returncode == code, done.stderr
+    assert done.code == code, done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
     assert [line[:7] for line in done.stderr.splitlines() if line.startswith("error: ")] == [
@@ -90,7 +87,8 @@ def assert_refused(done: subprocess.CompletedProcess[str], code: int) -> None:
 def test_24_to_60_as_the_readme_says(tmp_path: Path) -> None:
     source = film(tmp_path / "in.mp4")
     before = source.read_bytes()
-    done = run("upsample", "in.mp4", "--fps", "60", cwd=tmp_path)
+    words = [*FILMCLI, "upsample", "in.mp4", "--fps", "60"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "in.60fps.mp4\n"
     output = tmp_path / "in.60fps.mp4"
@@ -108,8 +106,8 @@ def test_kept_frames_are_the_source_to_the_last_bit(tmp_path: Path, pix_fmt: str
     source, output = tmp_path / "in.mkv", tmp_path / "out.mkv"
     pattern = "testsrc2=size=98x66:rate=24:duration=0.25"
     ffmpeg("-f", "lavfi", "-i", pattern, "-pix_fmt", pix_fmt, "-c:v", "ffv1", str(source))
-    done = run("upsample", source, "--fps", "2x", "-c", "ffv1", "-o", output)
-    assert done.returncode == 0, done.stderr
+    done = run(["upsample", "in.mkv", "--fps", "2x", "-c", "ffv1", "-o", "out.mkv"], tmp_path)
+    assert done.code == 0, done.stderr
     hashes = picture_hashes(output, pix_fmt)
     assert len(hashes) == 12
     assert hashes[::2] == picture_hashes(source, pix_fmt)
@@ -117,76 +115,83 @@ def test_kept_frames_are_the_source_to_the_last_bit(tmp_path: Path, pix_fmt: str
 
 
 def test_matroska_of_23_976_keeps_every_frame_at_twice_the_rate(tmp_path: Path) -> None:
-    source = film(tmp_path / "in.mkv", rate="24000/1001")
-    done = run("upsample", source, "--json")
-    assert done.returncode == 0, done.stderr
+    film(tmp_path / "in.mkv", rate="24000/1001")
+    done = run(["upsample", "in.mkv", "--json"], tmp_path)
+    assert done.code == 0, done.stderr
     plan = next(e for e in map(json.loads, done.stdout.splitlines()) if e["event"] == "plan")
     assert (plan["rate"], plan["keep"], plan["frames"]) == ("48000/1001", 24, 48)
 
 
 def test_a_second_run_has_nothing_to_do_and_a_stranger_is_not_replaced(tmp_path: Path) -> None:
-    source = film(tmp_path / "in.mp4", seconds=0.25)
+    film(tmp_path / "in.mp4", seconds=0.25)
     output = tmp_path / "in.2x.mp4"
     output.write_bytes(b"precious")
-    assert_refused(run("upsample", source), 4)
+    command = ["upsample", "in.mp4"]
+    assert_refused(run(command, tmp_path), 4)
     assert output.read_bytes() == b"precious"
-    assert run("upsample", source, "-y").returncode == 0
+    assert run([*command, "-y"], tmp_path).code == 0
     made = output.stat()
-    again = run("upsample", source)
-    assert again.returncode == 0
+    again = run(command, tmp_path)
+    assert again.code == 0
     assert "already done" in again.stderr
-    assert again.stdout == f"{output}\n"
+    assert again.stdout == "in.2x.mp4\n"
     assert (output.stat().st_mtime_ns, output.stat().st_ino) == (made.st_mtime_ns, made.st_ino)
-    assert_refused(run("upsample", source, "-o", output, "--fps", "3x"), 4)
+    assert_refused(run([*command, "-o", "in.2x.mp4", "--fps", "3x"], tmp_path), 4)
 
 
-def two_scenes(path: Path) -> Path:
-    """Two shots of 1 s that have nothing in common."""
+INTERRUPTED = ["upsample", "in.mkv", "--fps", "4x", "--cuts", "auto"]
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two shots of 0.5 s that have nothing in common, and what is made of them."""
+    folder = tmp_path_factory.mktemp("whole")
     ffmpeg(
-        *("-f", "lavfi", "-i", "testsrc2=size=96x64:rate=24:duration=1"),
+        *("-f", "lavfi", "-i", "testsrc2=size=96x64:rate=24:duration=0.5"),
         *("-f", "lavfi", "-i", "mandelbrot=size=96x64:rate=24"),
-        *("-filter_complex", "[1]trim=duration=1[b];[0][b]concat=n=2:v=1"),
-        *("-pix_fmt", "yuv420p", "-c:v", "ffv1", str(path)),
+        *("-filter_complex", "[1]trim=duration=0.5[b];[0][b]concat=n=2:v=1"),
+        *("-pix_fmt", "yuv420p", "-c:v", "ffv1", str(folder / "in.mkv")),
     )
-    return path
+    assert run(INTERRUPTED, folder).code == 0
+    return folder
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_an_interrupted_run_goes_on_to_the_same_bytes(tmp_path: Path, number: int) -> None:
-    source, output = two_scenes(tmp_path / "in.mkv"), tmp_path / "in.4x.mkv"
-    command = ["upsample", str(source), "--fps", "4x", "--cuts", "auto"]
-    child = start(*command)
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_run_goes_on_to_the_same_bytes(
+    tmp_path: Path, uninterrupted: Path, number: int, code: int
+) -> None:
+    (tmp_path / "in.mkv").hardlink_to(uninterrupted / "in.mkv")
+    output = tmp_path / "in.4x.mkv"
+    child = start(*INTERRUPTED, cwd=tmp_path)
     deadline = time.monotonic() + 60
     while not list(tmp_path.glob(".filmcli-*/000000.nut")) and time.monotonic() < deadline:
         time.sleep(0.002)
     child.send_signal(number)
     _, words = child.communicate()
-    expected = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -9}
-    assert child.returncode == expected[signal.Signals(number)], words
+    assert child.returncode == code, words
     assert "Traceback" not in words
     assert not output.exists()
     (kept,) = tmp_path.glob(".filmcli-*/000000.nut")
     first = kept.stat().st_mtime_ns
     assert list(tmp_path.glob(".filmcli-*/000001.nut")) == []
-    again = run(*command)
-    assert again.returncode == 0, again.stderr
-    resumed = picture_hashes(output, "yuv420p")
+    again = run(INTERRUPTED, tmp_path)
+    assert again.code == 0, again.stderr
     assert first < output.stat().st_mtime_ns
     assert sorted(os.listdir(tmp_path)) == ["in.4x.mkv", "in.mkv"]
-    whole = tmp_path / "whole.mkv"
-    assert run(*command, "-o", str(whole)).returncode == 0
-    assert resumed == picture_hashes(whole, "yuv420p")
+    resumed, whole = (
+        picture_hashes(at / output.name, "yuv420p") for at in (tmp_path, uninterrupted)
+    )
+    assert resumed == whole
 
 
 def test_stopped_before_anything_was_finished_leaves_nothing(tmp_path: Path) -> None:
-    source = film(tmp_path / "in.mp4", seconds=10)
-    child = start("upsample", str(source))
-    deadline = time.monotonic() + 60
-    while not list(tmp_path.glob(".filmcli-*/*.part*")) and time.monotonic() < deadline:
-        time.sleep(0.002)
-    child.send_signal(signal.SIGINT)
-    child.communicate()
-    assert child.returncode == 130
+    film(tmp_path / "in.mp4", seconds=10)
+    with started(["upsample", "in.mp4"], tmp_path) as running:
+        deadline = time.monotonic() + 60
+        while not list(tmp_path.glob(".filmcli-*/*.part*")) and time.monotonic() < deadline:
+            time.sleep(0.002)
+        os.kill(running.pid, signal.SIGINT)
+        assert running.end().code == 130
     assert os.listdir(tmp_path) == ["in.mp4"]
 
 
@@ -213,21 +218,22 @@ def bad_inputs(folder: Path) -> list[Path]:
 def test_bad_inputs_give_one_clear_error_each_and_leave_nothing(tmp_path: Path) -> None:
     inputs = bad_inputs(tmp_path)
     before = sorted(os.listdir(tmp_path))
-    done = run("upsample", *inputs, "--fps", "60")
-    assert done.returncode == 1
+    names = [path.name for path in inputs]
+    done = run(["upsample", *names, "--fps", "60"], tmp_path)
+    assert done.code == 1
     assert "Traceback" not in done.stderr
     errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert len(errors) == len(inputs)
     assert sorted(os.listdir(tmp_path)) == before
-    assert_refused(run("upsample", inputs[1]), 3)
+    assert_refused(run(["upsample", names[1]], tmp_path), 3)
 
 
 def test_a_truncated_film_is_used_as_far_as_it_goes(tmp_path: Path) -> None:
     source = film(tmp_path / "whole.mkv", seconds=2)
     torn = tmp_path / "torn.mkv"
     torn.write_bytes(source.read_bytes()[: source.stat().st_size // 2])
-    done = run("upsample", torn)
-    assert done.returncode == 0, done.stderr
+    done = run(["upsample", "torn.mkv"], tmp_path)
+    assert done.code == 0, done.stderr
     assert "warning" in done.stderr
     frames = int(ffprobe(tmp_path / "torn.2x.mkv")["nb_read_packets"])
     assert 20 < frames < 90
@@ -250,41 +256,37 @@ def test_what_can_fail_cheaply_fails_before_the_work(
     tmp_path: Path, words: list[str], code: int
 ) -> None:
     film(tmp_path / "in.mp4", seconds=0.25)
-    done = run("upsample", "in.mp4", *words, cwd=tmp_path)
-    assert done.returncode == code, done.stderr
+    done = run(["upsample", "in.mp4", *words], tmp_path)
+    assert done.code == code, done.stderr
     assert "Traceback" not in done.stderr
     assert os.listdir(tmp_path) == ["in.mp4"]
 
 
-def test_shell_loops_with_odd_names(tmp_path: Path) -> None:
-    names = [b"a b.mp4", b"it's.mp4", b'"q".mp4', b"100%d.mp4", b"-x.mp4", b"n\nl.mp4", b"\xff.mp4"]
-    source = film(tmp_path / "source.mkv", seconds=0.125)
-    ffmpeg("-i", str(source), "-c", "copy", str(tmp_path / "source.mp4"))
+def test_odd_names_from_a_shell(tmp_path: Path) -> None:
+    names = [b"a b.mp4", b'it\'s "q" 100%d.mp4', b"-x.mp4", b"n\nl \xff.mp4"]
+    source = film(tmp_path / "source.mp4", seconds=0.125)
     folder = os.fsencode(tmp_path)
     for name in names:
-        os.link(tmp_path / "source.mp4", os.path.join(folder, name))
-    os.unlink(tmp_path / "source.mp4")
-    os.unlink(source)
-    loop = (
-        f'for f in ./*.mp4; do {sys.executable} -m filmcli upsample "$f" --fps 60 || exit 1; done'
-    )
-    done = subprocess.run(["sh", "-c", loop], cwd=tmp_path, capture_output=True, check=False)
+        os.link(source, os.path.join(folder, name))
+    source.unlink()
+    command = f"{sys.executable} -m filmcli upsample ./*.mp4 --fps 60"
+    done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
     expected = [name.removesuffix(b".mp4") + b".60fps.mp4" for name in names]
     assert sorted(os.listdir(folder)) == sorted(names + expected)
 
 
 def test_a_while_read_loop_keeps_its_list(tmp_path: Path) -> None:
-    film(tmp_path / "a.mp4", seconds=0.125)
-    film(tmp_path / "b.mp4", seconds=0.125)
-    (tmp_path / "list").write_text("a.mp4\nb.mp4\n")
+    film(tmp_path / "a b.mp4", seconds=0.125)
+    os.link(tmp_path / "a b.mp4", tmp_path / "-x.mp4")
+    (tmp_path / "list").write_text("a b.mp4\n./-x.mp4\n")
     loop = (
         f'while IFS= read -r f; do {sys.executable} -m filmcli upsample "$f" --fps 60; done < list'
     )
     done = subprocess.run(
         ["sh", "-c", loop], cwd=tmp_path, capture_output=True, text=True, check=True
     )
-    assert done.stdout.splitlines() == ["a.60fps.mp4", "b.60fps.mp4"]
+    assert done.stdout.splitlines() == ["a b.60fps.mp4", "./-x.60fps.mp4"]
 
 
 def test_standard_output_carries_the_film_and_nothing_else(tmp_path: Path) -> None:
@@ -302,8 +304,8 @@ def test_standard_output_carries_the_film_and_nothing_else(tmp_path: Path) -> No
 
 def test_dry_run_tells_the_plan_and_writes_nothing(tmp_path: Path) -> None:
     film(tmp_path / "in.mp4")
-    done = run("upsample", "in.mp4", "--fps", "60", "--dry-run", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+    done = run(["upsample", "in.mp4", "--fps", "60", "--dry-run"], tmp_path)
+    assert done.code == 0, done.stderr
     assert "24 -> 60 frames" in done.stderr
     assert done.stdout == ""
     assert os.listdir(tmp_path) == ["in.mp4"]
@@ -311,8 +313,8 @@ def test_dry_run_tells_the_plan_and_writes_nothing(tmp_path: Path) -> None:
 
 def test_json_has_one_end_for_each_input(tmp_path: Path) -> None:
     film(tmp_path / "in.mp4", seconds=0.25)
-    done = run("upsample", "in.mp4", "missing.mp4", "--json", cwd=tmp_path)
-    assert done.returncode == 1
+    done = run(["upsample", "in.mp4", "missing.mp4", "--json"], tmp_path)
+    assert done.code == 1
     events = [json.loads(line) for line in done.stdout.splitlines()]
     assert [e["event"] for e in events if e["event"] in ("done", "error", "summary")] == [
         "done",
@@ -324,8 +326,8 @@ def test_json_has_one_end_for_each_input(tmp_path: Path) -> None:
 
 def test_slow_motion_stretches_picture_and_sound(tmp_path: Path) -> None:
     film(tmp_path / "in.mp4")
-    done = run("upsample", "in.mp4", "--slow", "2", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+    done = run(["upsample", "in.mp4", "--slow", "2"], tmp_path)
+    assert done.code == 0, done.stderr
     output = tmp_path / "in.slow2x.mp4"
     assert ffprobe(output)["nb_read_packets"] == "48"
     assert abs(float(ffprobe(output, "a:0")["duration"]) - 2) < 0.1
@@ -347,19 +349,18 @@ def test_a_reader_that_leaves_ends_the_run_quietly(tmp_path: Path) -> None:
 
 
 def test_a_killed_encoder_is_an_error_that_leaves_nothing(tmp_path: Path) -> None:
-    source = film(tmp_path / "in.mp4", seconds=10)
-    command = [*FILMCLI, "upsample", source]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as child:
+    film(tmp_path / "in.mp4", seconds=10)
+    with started(["upsample", "in.mp4"], tmp_path) as running:
         encoder = None
         deadline = time.monotonic() + 60
         while encoder is None and time.monotonic() < deadline:
             encoder = process_that_writes(tmp_path, "000000.part.nut")
         assert encoder is not None
         os.kill(encoder, signal.SIGKILL)
-        _, words = child.communicate(timeout=60)
-    assert child.returncode == 1
-    assert "Traceback" not in words
-    assert "killed by SIGKILL" in words
+        done = running.end(60)
+    assert done.code == 1
+    assert "Traceback" not in done.stderr
+    assert "killed by SIGKILL" in done.stderr
     assert os.listdir(tmp_path) == ["in.mp4"]
 
 
@@ -374,24 +375,6 @@ def process_that_writes(folder: Path, name: str) -> int | None:
     return None
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small file system")
-def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path) -> None:
-    small = tmp_path / "small"
-    small.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(small)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("mounting is not allowed here")
-    try:
-        film(small / "in.mp4", seconds=2)
-        done = run("upsample", small / "in.mp4", "-c", "ffv1", "-o", small / "out.mkv")
-        assert_refused(done, 5)
-        assert " is full." in done.stderr
-        left = [name for name in os.listdir(small) if not (small / name).is_dir()]
-        assert left == ["in.mp4"]  # beside it only finished parts, which a next run goes on from
-    finally:
-        subprocess.run(["umount", str(small)], check=True)
-
-
 def test_variable_rate_and_late_sound_keep_their_times(tmp_path: Path) -> None:
     source, output = tmp_path / "in.mkv", tmp_path / "out.mkv"
     ffmpeg(
@@ -400,8 +383,8 @@ def test_variable_rate_and_late_sound_keep_their_times(tmp_path: Path) -> None:
         *("-vf", "select='not(eq(n,5)+eq(n,6)+eq(n,13))'", "-fps_mode", "vfr"),
         *("-pix_fmt", "yuv420p", "-c:v", "ffv1", "-c:a", "pcm_s16le", str(source)),
     )
-    done = run("upsample", source, "--fps", "60", "-c", "ffv1", "-o", output)
-    assert done.returncode == 0, done.stderr
+    done = run(["upsample", "in.mkv", "--fps", "60", "-c", "ffv1", "-o", "out.mkv"], tmp_path)
+    assert done.code == 0, done.stderr
     assert ffprobe(output)["nb_read_packets"] == "60"
     offsets = [
         float(ffprobe(path, "a:0")["start_time"]) - float(ffprobe(path)["start_time"])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from filmcli.pipeline.upsample import upsample
 from filmcli.video.mux import read_tag
 from filmcli.video.probe import probe
 from tests.clips import ffmpeg, ffprobe
+from tests.forked import run
 
 SIZE = (64, 48)  # width, height
 
@@ -140,21 +139,9 @@ def test_alpha_of_numbered_pictures_is_read(tmp_path: Path, pix_fmt: str) -> Non
 
 def test_the_command_line_keeps_alpha(tmp_path: Path) -> None:
     source = write(tmp_path / "in.mkv", cutout(2), "bgra", "ffv1")
-    words = [
-        sys.executable,
-        "-m",
-        "filmcli",
-        "upsample",
-        source,
-        "--fps",
-        "1x",
-        "-c",
-        "ffv1",
-        "-o",
-        "-",
-    ]
-    done = subprocess.run(words, capture_output=True, check=True)
+    done = run(["upsample", source, "--fps", "1x", "-c", "ffv1", "-o", "-"], tmp_path)
+    assert done.code == 0, done.stderr
     film = tmp_path / "piped.mkv"
-    film.write_bytes(done.stdout)
+    film.write_bytes(done.film)
     assert raw(film, "rgba") == raw(source, "rgba")
     assert Fraction(ffprobe(film, "stream=r_frame_rate")[0][0]) == 10

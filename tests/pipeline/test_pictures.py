@@ -35,11 +35,9 @@ def pictures(folder: Path, name: str, pix_fmt: str, count: int = 11, size: str =
     return folder
 
 
-def piped(film: str | Path, *words: str) -> subprocess.CompletedProcess[bytes]:
-    """The film as y4m on the command's standard input."""
-    y4m = ffmpeg("-i", film, "-strict", "-1", "-f", "yuv4mpegpipe", "-")
-    return subprocess.run([*FILMCLI, "upsample", *words], input=y4m, capture_output=True,
-                          check=False, timeout=300)  # fmt: skip
+def y4m(film: str | Path) -> bytes:
+    """The film as it passes through pipes."""
+    return ffmpeg("-i", film, "-strict", "-1", "-f", "yuv4mpegpipe", "-")
 
 
 @pytest.mark.parametrize(
@@ -94,32 +92,28 @@ def test_a_picture_that_does_not_fit_is_named(
 def test_films_and_pictures_in_one_folder_need_a_word_more(tmp_path: Path) -> None:
     source = pictures(tmp_path / "shot", "%03d.png", "rgb24", 3)
     film = pattern(source / "film.mkv", 0.25, size="64x48")
-    both = subprocess.run(
-        [*FILMCLI, "upsample", source], capture_output=True, text=True, check=False
-    )
-    assert both.returncode == 2 and "%05d.png" in both.stderr
-    ways = [[str(source / "%03d.png")], [film]]
-    for words in ways:
-        words = [*FILMCLI, "upsample", *words, "--fps", "1x", "--dry-run"]
-        assert subprocess.run(words, capture_output=True, check=False).returncode == 0
+    both = run(["upsample", str(source)], tmp_path)
+    assert both.code == 2 and "%05d.png" in both.stderr
+    for way in (str(source / "%03d.png"), film):
+        assert run(["upsample", way, "--fps", "1x", "--dry-run"], tmp_path).code == 0
 
 
 @pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv422p10le", "gray"])
 def test_a_film_from_a_pipe_is_the_same_film(tmp_path: Path, pix_fmt: str) -> None:
     film = pattern(tmp_path / "in.mkv", 0.5, size="66x48", filters=f"format={pix_fmt}",
                    codec=("-c:v", "ffv1"))  # fmt: skip
-    output = tmp_path / "out.mkv"
-    done = piped(film, "-", "--fps", "1x", "-c", "ffv1", "-o", str(output))
-    assert done.returncode == 0, done.stderr
-    assert hashes(output, pix_fmt) == hashes(film, pix_fmt)
-    again = piped(film, "-", "--fps", "1x", "-c", "ffv1", "-o", str(output))
-    assert b"already done" in again.stderr
+    words = ["upsample", "-", "--fps", "1x", "-c", "ffv1", "-o", "out.mkv"]
+    done = run(words, tmp_path, stdin=y4m(film))
+    assert done.code == 0, done.stderr
+    assert hashes(tmp_path / "out.mkv", pix_fmt) == hashes(film, pix_fmt)
+    assert "already done" in run(words, tmp_path, stdin=y4m(film)).stderr
 
 
 @pytest.mark.parametrize(("rate", "doubled"), [("24", b"F48:1 "), ("597/10", b"F597:5 ")])
 def test_from_pipe_to_pipe(tmp_path: Path, rate: str, doubled: bytes) -> None:
     film = pattern(tmp_path / "in.nut", 0.25, size="64x48", rate=rate, codec=("-c:v", "ffv1"))
-    done = piped(film, "-", "--fps", "2x", "-o", "-", "-q")
+    words = [*FILMCLI, "upsample", "-", "--fps", "2x", "-o", "-", "-q"]
+    done = subprocess.run(words, input=y4m(film), capture_output=True, check=True)
     assert done.stdout.startswith(b"YUV4MPEG2 W64 H48 " + doubled)
     assert done.stdout.count(b"FRAME\n") == 2 * len(ffprobe(film, "packet=pts"))
 
@@ -128,12 +122,11 @@ def test_from_pipe_to_pipe(tmp_path: Path, rate: str, doubled: bytes) -> None:
 def test_a_pipe_keeps_a_rate_that_ffmpeg_would_guess_anew(tmp_path: Path, rate: bytes) -> None:
     picture = b"FRAME\n" + bytes(32 * 32)
     film = b"YUV4MPEG2 W32 H32 F%b Cmono\n" % rate + 40 * picture
-    output = tmp_path / "out.mkv"
-    words = [*FILMCLI, "upsample", "-", "--fps", "1x", "-c", "ffv1", "-o", str(output)]
-    done = subprocess.run(words, input=film, capture_output=True, check=False)
-    assert done.returncode == 0, done.stderr
+    words = ["upsample", "-", "--fps", "1x", "-c", "ffv1", "-o", "out.mkv"]
+    done = run(words, tmp_path, stdin=film)
+    assert done.code == 0, done.stderr
     over, under = map(int, rate.split(b":"))
-    times = sorted(float(at) for at, *_ in ffprobe(output, "packet=pts_time"))
+    times = sorted(float(at) for at, *_ in ffprobe(tmp_path / "out.mkv", "packet=pts_time"))
     assert times == pytest.approx([k * under / over for k in range(40)], abs=0.0011)
 
 
@@ -149,10 +142,9 @@ def test_a_pipe_keeps_a_rate_that_ffmpeg_would_guess_anew(tmp_path: Path, rate: 
 def test_what_is_no_film_on_standard_input(
     tmp_path: Path, sent: bytes, words: list[str], code: int, said: str
 ) -> None:
-    done = subprocess.run([*FILMCLI, "upsample", "-", *words], input=sent, cwd=tmp_path,
-                          capture_output=True, check=False)  # fmt: skip
-    assert done.returncode == code
-    assert said in done.stderr.decode() and b"Traceback" not in done.stderr
+    done = run(["upsample", "-", *words], tmp_path, stdin=sent)
+    assert done.code == code
+    assert said in done.stderr and "Traceback" not in done.stderr
     assert os.listdir(tmp_path) == []
 
 

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import subprocess
-import sys
 from collections.abc import Sequence
 from fractions import Fraction
 from itertools import pairwise
@@ -25,6 +23,7 @@ from filmcli.survey.firstpass import distinct_frames, first_pass
 from filmcli.video.decode import decode
 from filmcli.video.probe import probe
 from tests.clips import write_film, write_vfr
+from tests.forked import run
 
 GRAY = Layout("gray", "gray")
 RATE = 24
@@ -184,11 +183,6 @@ def test_cinema_film_in_60_moves_evenly(tmp_path: Path) -> None:
     assert places == pytest.approx([20 + 2.4 * k for k in range(23)], abs=0.9)
 
 
-def filmcli(*args: str | Path, cwd: Path) -> subprocess.CompletedProcess[bytes]:
-    command = [sys.executable, "-m", "filmcli", *map(str, args)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, check=False, timeout=300)
-
-
 def digest(picture: bytes) -> str:
     """A name for a picture; the pictures themselves make failures unreadable."""
     return hashlib.sha256(picture).hexdigest()[:8]
@@ -197,8 +191,8 @@ def digest(picture: bytes) -> str:
 def upsample(folder: Path, *args: str) -> tuple[list[bytes], dict[str, Any]]:
     """The luma of each picture made, and the plan."""
     words = ("upsample", "in.mkv", "-w", "film-m", "-c", "ffv1", "-o", "out.mkv", "--json", "-y")
-    done = filmcli(*words, *args, cwd=folder)
-    assert done.returncode == 0, done.stderr.decode()
+    done = run([*words, *args], folder)
+    assert done.code == 0, done.stderr
     plan = json.loads(done.stdout.splitlines()[0])
     frames = decode(probe(str(folder / "out.mkv")))
     return [frame.planes[0].tobytes() for frame in frames], plan
@@ -240,18 +234,18 @@ def test_variable_times_are_used_and_slow_motion_and_pipes_work(tmp_path: Path) 
     names = list(map(digest, slow))
     assert [names.index(name) for name in drawings] == [0, 10, 24, 38]
     words = ("upsample", "in.mkv", "-w", "film-m", "--fps", "50", "--dedupe", "-o", "-")
-    done = filmcli(*words, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr.decode()
-    assert b"4 of 9 frames are repeats" in done.stderr
-    names = [digest(part[: 96 * 128]) for part in done.stdout.split(b"FRAME\n")[1:]]
+    done = run(words, tmp_path)
+    assert done.code == 0, done.stderr
+    assert "4 of 9 frames are repeats" in done.stderr
+    names = [digest(part[: 96 * 128]) for part in done.film.split(b"FRAME\n")[1:]]
     assert [names.index(name) for name in drawings] == [0, 5, 12, 19]
 
 
 def test_probe_tells_repeats_and_what_helps(tmp_path: Path) -> None:
     write_film(tmp_path / "twos.mkv", held([2] * 6), GRAY, RATE)
     write_film(tmp_path / "ones.mkv", held([1] * 12), GRAY, RATE)
-    done = filmcli("probe", "twos.mkv", "ones.mkv", cwd=tmp_path)
-    assert b"5 of 12 frames repeat the one before: try --dedupe" in done.stdout
-    assert done.stdout.count(b"repeat the one before") == 1
-    (told,) = filmcli("probe", "--scenes", "--json", "twos.mkv", cwd=tmp_path).stdout.splitlines()
+    done = run(["probe", "twos.mkv", "ones.mkv"], tmp_path)
+    assert "5 of 12 frames repeat the one before: try --dedupe" in done.stdout
+    assert done.stdout.count("repeat the one before") == 1
+    (told,) = run(["probe", "--scenes", "--json", "twos.mkv"], tmp_path).stdout.splitlines()
     assert json.loads(told)["repeats"] == 5
