@@ -14,7 +14,9 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -96,8 +98,17 @@ def pattern(path: str | Path, seconds: float, *args: str, size: str = "128x96", 
             "ultrafast")) -> str:  # fmt: skip
     """A moving test pattern, coded by x264 unless `codec` says otherwise."""
     source = f"testsrc2=size={size}:rate={rate}:duration={seconds}"
-    ffmpeg("-f", "lavfi", "-i", source, "-vf", filters, *codec, *args, f"file:{path}")
+    words = ("-f", "lavfi", "-i", source, "-vf", filters, *codec, *args)
+    Path(path).write_bytes(_film(words, Path(path).suffix))
     return str(path)
+
+
+@lru_cache
+def _film(words: tuple[str, ...], ending: str) -> bytes:
+    """What ffmpeg makes of the words; most films are wanted again."""
+    with TemporaryDirectory() as folder:
+        ffmpeg(*words, f"file:{folder}/film{ending}")
+        return Path(folder, f"film{ending}").read_bytes()
 
 
 def add_sound(
