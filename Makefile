@@ -72,9 +72,7 @@ test-python-%:
 lint: setup ## check style and types
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
-	$(VENV)/bin/mypy
-	$(VENV)/bin/mypy --platform darwin --cache-dir .mypy_cache/darwin
-	$(VENV)/bin/mypy --platform win32 --cache-dir .mypy_cache/win32
+	printf '%s\n' linux darwin win32 | xargs -P 3 -I{} $(VENV)/bin/mypy --platform {} --cache-dir .mypy_cache/{}
 
 bench: setup ## measure speed, memory and the cost around the network
 	$(RUN) -m benchmarks.run
