@@ -10,7 +10,7 @@ import footage
 import numpy as np
 import pytest
 
-from filmcli.errors import InputError
+from filmcli.errors import InputError, UsageError
 from filmcli.training.clips import LONGEST_FRAMED, UNKNOWN, Clip, clip_sample, load_clips
 from filmcli.training.recipe import Recipe
 from filmcli.training.samples import Picture
@@ -77,6 +77,16 @@ def test_windows_have_gaps_of_one_to_six(share: float, length: int) -> None:
         assert (share == 1.0) == all(span % 2 == 0 for span in spans)
     else:
         assert spans == {2}
+
+
+@pytest.mark.parametrize(("longest", "share"), [(2, 1.0), (2, 0.0), (5, 0.0)])
+def test_no_window_is_longer_than_is_asked(longest: int, share: float) -> None:
+    recipe = Recipe(side=64, middle_share=share, longest_span=longest)
+    samples = [clip_sample(numbered(25), recipe, np.random.default_rng(i)) for i in range(100)]
+    spans = {abs(level(sample.right) - level(sample.left)) for sample in samples}
+    assert max(spans) == longest
+    with pytest.raises(UsageError, match="no frame within a span of 1"):
+        Recipe(longest_span=1)
 
 
 def test_frames_around_stand_where_the_motion_goes_on() -> None:

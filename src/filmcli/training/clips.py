@@ -104,7 +104,7 @@ class Window(NamedTuple):
 
 def clip_sample(sources: list[list[Clip]], recipe: Recipe, rng: np.random.Generator) -> Sample:
     """Return a triplet of the recipe's size from real footage, with the frames around if known."""
-    window = draw_window(sources, recipe.middle_share, rng)
+    window = draw_window(sources, recipe.middle_share, rng, recipe.longest_span)
     frames = [window.clip.frames[index] for index in window.indices]
     left, target, right, *outer = _crop(frames, recipe.side, recipe.largest_zoom, rng)
     before, after = (
@@ -113,13 +113,18 @@ def clip_sample(sources: list[list[Clip]], recipe: Recipe, rng: np.random.Genera
     return Sample(left, target, right, window.phase, before, after)
 
 
-def draw_window(sources: list[list[Clip]], middle_share: float, rng: np.random.Generator) -> Window:
+def draw_window(
+    sources: list[list[Clip]],
+    middle_share: float,
+    rng: np.random.Generator,
+    longest_span: int = SPANS[-1],
+) -> Window:
     """Return a window of real footage: by source, then by motion, forwards or backwards.
 
     The frames around it are known where the clip has them, but for a few, so that the network
     learns to do without.
     """
-    clip, start, span, step = _span(sources, middle_share, rng)
+    clip, start, span, step = _span(sources, middle_share, rng, longest_span)
     hidden = rng.choice(4, p=(*UNKNOWN, 1 - sum(UNKNOWN)))  # before, after, both, none
     is_short = span <= LONGEST_FRAMED
     has_before = is_short and start >= span and hidden not in (0, 2)
@@ -132,11 +137,12 @@ def draw_window(sources: list[list[Clip]], middle_share: float, rng: np.random.G
 
 
 def _span(
-    sources: list[list[Clip]], middle_share: float, rng: np.random.Generator
+    sources: list[list[Clip]], middle_share: float, rng: np.random.Generator, longest_span: int
 ) -> tuple[Clip, int, int, int]:
     """Return a clip, its left frame, and the frames from there to the right one and the target."""
     in_the_middle = rng.random() < middle_share
-    shares = np.array(SPAN_WEIGHTS) * [not (in_the_middle and span % 2) for span in SPANS]
+    fitting = [s <= longest_span and not (in_the_middle and s % 2) for s in SPANS]
+    shares = np.array(SPAN_WEIGHTS) * fitting
     for _ in range(20):
         clips = sources[rng.integers(len(sources))]
         liveliness = np.array([clip.change.mean() + 0.5 for clip in clips])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from filmcli.errors import UsageError
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -30,6 +32,7 @@ class Recipe:
     average_decay: float = 0.999
     synthetic: float = 0.25
     middle_share: float = 0.5  # of samples whose phase is one half
+    longest_span: int = 12  # frames from left to right in real clips, at most
     largest_zoom: float = 1.5  # of real crops; twice the size at least, if they have it
     largest_shift: float = 0.4  # of the side, the largest synthetic motion
     pace_shape: float = 1.5  # of its beta distribution: 1 even, 2 rather slow
@@ -46,6 +49,12 @@ class Recipe:
     late_style_weight: float = 0.0
     bfloat16: bool = True
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Raise UsageError for clips in which nothing would lie between left and right."""
+        if self.longest_span < 2:
+            what = f"There is no frame within a span of {self.longest_span}."
+            raise UsageError(what, "", "Set longest_span to 2 or more.")
 
     def progress(self, step: int) -> float:
         """Return how far through the run `step` is, in [0, 1)."""
