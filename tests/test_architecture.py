@@ -27,6 +27,7 @@ FLOORS = {
     "survey": 2,
     "cluster": 2,
     "adaptation": 2,
+    "backbones": 2,
     "comparison": 2,
     "page": 3,
     "pipeline": 4,

@@ -18,7 +18,7 @@ from torch import nn
 from benchmarks.adaptation.measure import Model, Shot
 from filmcli.adaptation.lessons import Questions
 from filmcli.adaptation.scene import Recipe
-from filmcli.network.voxelflow import VoxelFlow
+from filmcli.backbones.voxelflow import VoxelFlow
 from filmcli.training.material import load_material
 from filmcli.training.meta import Learned, MetaRecipe, meta_train
 from filmcli.training.tasks import tasks

@@ -11,12 +11,12 @@ from torch import Tensor, nn
 
 from filmcli.adaptation.lessons import Exam, Lesson, Questions, Triplets
 from filmcli.adaptation.making import Making
+from filmcli.backbones.voxelflow import VoxelFlow
 from filmcli.losses import charbonnier
 from filmcli.network.film import Film
 from filmcli.network.moment import Moment
 from filmcli.network.networks import Network
 from filmcli.network.synthesis import Beside
-from filmcli.network.voxelflow import VoxelFlow
 from tests import nets
 
 

@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from filmcli.adaptation.film import adaptable, recipe_of
 from filmcli.adaptation.lessons import Triplets
 from filmcli.adaptation.scene import fits
+from filmcli.backbones.voxelflow import VoxelFlow
 from filmcli.errors import InputError, RenderError, UsageError
 from filmcli.network.film import Film
 from filmcli.network.moment import Moment
-from filmcli.network.voxelflow import VoxelFlow
 from filmcli.network.weights import load, named_rates, save
 from filmcli.training.clips import Clip
 from filmcli.training.meta import MetaRecipe, meta_train, outer_losses

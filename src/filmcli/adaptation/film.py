@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from filmcli.adaptation.lessons import Questions
 from filmcli.adaptation.recurrence import firsts
@@ -25,6 +25,8 @@ from filmcli.network.machine import choose_device
 from filmcli.network.networks import CONFIGS, Network, build
 from filmcli.network.weights import Weights
 from filmcli.video.decode import LEAP_FRAMES
+
+N = TypeVar("N", bound=nn.Module)
 
 LESSONS, RULE, LONGEST = "lessons", "rule", "longest"
 """Names, in the metadata of meta-trained weights, of how they learned to adapt: the two questions'
@@ -69,6 +71,11 @@ def adaptable(weights: Weights, device: str = "auto") -> Network:
     """Return the network of `weights` in float32, as adaptation wants it, on `device`."""
     with torch.device("meta"):
         net = build(CONFIGS[weights.config])
+    return prepared(net, weights, device)
+
+
+def prepared(net: N, weights: Weights, device: str = "auto") -> N:
+    """Return `net`, of any kind and on any device, as `adaptable` does the network of `weights`."""
     net.load_state_dict(weights.state_dict, assign=True)
     net.eval().requires_grad_(False).to(choose_device(device))
     # Training on a CPU is 13 to 20 % faster with the channels last.

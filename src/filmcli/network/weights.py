@@ -10,10 +10,11 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
+from types import MappingProxyType
 from typing import Any
 from zipfile import BadZipFile, ZipFile
 
@@ -21,7 +22,7 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialize
-from torch import Tensor
+from torch import Tensor, nn
 
 from filmcli.errors import MachineError
 from filmcli.network.archive import read_archive
@@ -37,6 +38,11 @@ _OFFICIAL = re.compile(
 )
 
 _RATE = re.compile(r"rates\.(?P<step>\d+)\.(?P<name>.+)")
+
+Builders = Mapping[str, Callable[[], nn.Module]]
+"""How networks are built, by name."""
+
+_NONE: Builders = MappingProxyType({})
 
 # What readers raise on bytes that make no sense.
 _MALFORMED = (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError)
@@ -78,9 +84,10 @@ def shipped(name: str) -> str:
     return path
 
 
-def load(name_or_path: str | None = None) -> Weights:
+def load(name_or_path: str | None = None, others: Builders = _NONE) -> Weights:
     """Return the weights shipped under a name, or those in a file; by default `default_name()`.
 
+    A file that names one of `others`, networks that make no films, is read as well.
     Raises MachineError for an unknown name and for a file that is missing, truncated, would run
     code if read, or does not fit a configuration.
     """
@@ -100,7 +107,7 @@ def load(name_or_path: str | None = None) -> Weights:
     if any(_OFFICIAL.search(name) for name in tensors):
         tensors = _from_official(tensors)
     rates = _take_rates(tensors)
-    config = _check(path, tensors, metadata.get("config"))
+    config = _check(path, tensors, metadata.get("config"), others)
     return Weights(config, {n: t.float() for n, t in tensors.items()}, metadata, sha256, rates)
 
 
@@ -228,13 +235,15 @@ def _take_rates(tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], ...]:
     return tuple(steps[step] for step in sorted(steps))
 
 
-def _check(path: str, tensors: Mapping[str, Tensor], named: str | None) -> str:
+def _check(path: str, tensors: Mapping[str, Tensor], named: str | None, others: Builders) -> str:
     """Return the configuration that `tensors` fit; MachineError tells the first that does not."""
-    if named is not None and named not in CONFIGS:
-        why = f"It is for a network '{named}'; known are {', '.join(CONFIGS)}."
-        raise MachineError(f"The weights in '{path}' fit no network.", why, "Update filmcli.")
+    if named is not None and named not in (*CONFIGS, *others):
+        why = f"They are of a network '{named}'; known here are {', '.join((*CONFIGS, *others))}."
+        do = "Give weights of one of these, or update filmcli."
+        raise MachineError(f"The weights in '{path}' fit no network.", why, do)
     mismatches = {
-        config: _mismatch(config, tensors) for config in ([named] if named else list(CONFIGS))
+        config: _mismatch(config, tensors, others)
+        for config in ([named] if named else list(CONFIGS))
     }
     for config, (_, mismatch) in mismatches.items():
         if not mismatch:
@@ -247,10 +256,11 @@ def _check(path: str, tensors: Mapping[str, Tensor], named: str | None) -> str:
     )
 
 
-def _mismatch(config: str, tensors: Mapping[str, Tensor]) -> tuple[int, str]:
+def _mismatch(config: str, tensors: Mapping[str, Tensor], others: Builders) -> tuple[int, str]:
     """Return how many tensors fit `config`, and the first difference in words ("" if none)."""
     with torch.device("meta"):
-        expected = {name: tuple(t.shape) for name, t in build(CONFIGS[config]).state_dict().items()}
+        net = others[config]() if config in others else build(CONFIGS[config])
+    expected = {name: tuple(t.shape) for name, t in net.state_dict().items()}
     fitting = sum(
         name in tensors and tuple(tensors[name].shape) == shape for name, shape in expected.items()
     )

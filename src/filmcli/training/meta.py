@@ -96,7 +96,12 @@ def meta_train(
     if recipe.subset == ADAPTERS:
         why = "They begin at nothing, in every scene anew."
         raise UsageError("Low-rank adapters cannot be meta-trained.", why, "Name another subset.")
-    chosen = subset(dict(net.named_parameters()), recipe.subset).start
+    try:
+        chosen = subset(dict(net.named_parameters()), recipe.subset).start
+    except ValueError as error:
+        why = "The network has no such parameters."
+        do = "Name another; 'all' is of every network."
+        raise UsageError(f"There is nothing in '{recipe.subset}' to learn.", why, do) from error
     params = {name: p.detach().clone().requires_grad_() for name, p in chosen.items()}
     logs = _first_logs(params, recipe, rates)
     optimiser = torch.optim.Adam(

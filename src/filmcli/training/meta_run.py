@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from filmcli.adaptation.film import LESSONS, LONGEST, RULE, adaptable
-from filmcli.network.weights import load, named_rates, save
+import torch
+
+from filmcli.adaptation.film import LESSONS, LONGEST, RULE, prepared
+from filmcli.backbones import build, load
+from filmcli.network.weights import named_rates, save
 from filmcli.training.clips import Clip
 from filmcli.training.curves import draw_curves
 from filmcli.training.loop import Run
@@ -22,7 +25,9 @@ def meta_train_film(
     raise.
     """
     weights = load(run.initial)
-    net = adaptable(weights, run.device)
+    with torch.device("meta"):
+        empty = build(weights.config)
+    net = prepared(empty, weights, run.device)
     drawn = tasks(
         sources,
         recipe.side,

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from filmcli import losses
 from filmcli.lpips import Lpips
 from filmcli.network.features import FramePyramids
 from filmcli.network.networks import Network
 from filmcli.network.pyramids import warp
-from filmcli.network.synthesis import Beside, Synthesis
+from filmcli.network.synthesis import Beside
 from filmcli.network.vgg import Vgg19
 from filmcli.training.samples import Batch
 
@@ -30,15 +30,23 @@ class Eyes(NamedTuple):
     vgg: Vgg19 | None = None
 
 
-def made_of(net: Network, batch: Batch, *, bfloat16: bool) -> Synthesis:
+class Made(NamedTuple):
+    """Frames made, and as far as the network tells how: the motions and ways of `Synthesis`."""
+
+    frame: Tensor
+    motions: Sequence[Tensor] = ()
+    ways: Sequence[Tensor] = ()
+
+
+def made_of(net: nn.Module, batch: Batch, *, bfloat16: bool) -> Made:
     """Return what the network makes of a batch; all its frames are looked at together."""
     with torch.autocast(batch.left.device.type, torch.bfloat16, enabled=bfloat16):
-        return _made(net, batch)
+        if isinstance(net, Network):
+            return _made(net, batch)
+        return Made(net(batch.left, batch.right, batch.phase))
 
 
-def terms_of(
-    made: Synthesis, batch: Batch, wanted: Collection[str], eyes: Eyes
-) -> dict[str, Tensor]:
+def terms_of(made: Made, batch: Batch, wanted: Collection[str], eyes: Eyes) -> dict[str, Tensor]:
     """Return the `wanted` losses of what was made of a batch, scalars.
 
     "fetched" and "flow" are known of a network whose flow lives at the moment. Besides the losses,
@@ -76,7 +84,7 @@ _OF_THE_FRAME = {
 }
 
 
-def _made(net: Network, batch: Batch) -> Synthesis:
+def _made(net: Network, batch: Batch) -> Made:
     frames = [batch.left, batch.right]
     if net.looks_beside:
         frames += [batch.before, batch.after]
@@ -93,10 +101,11 @@ def _made(net: Network, batch: Batch) -> Synthesis:
     outer = zip(parts[2:], batch.known[:, 2:].unbind(dim=1), strict=False)
     beside = [Beside(part, even, known) for part, known in outer]
     stages: Any = net  # each network takes its own interval
-    return stages.synthesize(stages.interval(parts[0], parts[1], *beside), batch.phase)  # type: ignore[no-any-return]
+    made = stages.synthesize(stages.interval(parts[0], parts[1], *beside), batch.phase)
+    return Made(made.frame, made.motions, made.ways)
 
 
-def _fetched(made: Synthesis, batch: Batch) -> Tensor:
+def _fetched(made: Made, batch: Batch) -> Tensor:
     pictures = [batch.target, batch.left, batch.right, batch.before, batch.after]
     pictures = [F.avg_pool2d(picture, 2, 2) for picture in pictures]
     fetched, truth = [], []

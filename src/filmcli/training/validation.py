@@ -10,8 +10,10 @@ from itertools import chain
 import numpy as np
 from torch import Tensor
 
+from filmcli.errors import UsageError
 from filmcli.evaluation.makers import Network, Run
 from filmcli.evaluation.metrics import lpips, open_lpips, psnr
+from filmcli.network.networks import CONFIGS
 from filmcli.network.weights import Weights
 from filmcli.training.clips import load_clips
 from filmcli.training.samples import Picture
@@ -26,10 +28,14 @@ class Validation:
     """Rebuilds dropped frames of the films in a folder with the weights as they are.
 
     The first frames of every film are held in memory, and `weights` by reference: what the run
-    changes in them is what is measured. Raises InputError if the folder holds no film.
+    changes in them is what is measured. Raises InputError if the folder holds no film,
+    UsageError for a network that makes none.
     """
 
     def __init__(self, folder: str, config: str, weights: Mapping[str, Tensor]) -> None:
+        if config not in CONFIGS:
+            what = f"A '{config}' cannot be scored while it is trained."
+            raise UsageError(what, "It makes no films.", "Leave --validate out.")
         films = [clip for source in load_clips(folder, SMALLEST) for clip in source]
         self._films = [_start(clip.frames) for clip in films]
         self._config, self._weights = config, weights
