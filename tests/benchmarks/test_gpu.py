@@ -42,6 +42,7 @@ def run(folder: Path, *words: str) -> tuple[str, list[Row]]:
     return done.stdout, [json.loads(line) for line in lines]
 
 
+@pytest.mark.slow
 def test_check_runs_whole(tmp_path: Path) -> None:
     told, rows = run(tmp_path, "check", "--seconds", "2000")
     assert "STOPPED" not in told
@@ -54,11 +55,17 @@ def test_check_runs_whole(tmp_path: Path) -> None:
     assert (tmp_path / "gpu.txt").read_text().strip() in told
 
 
+def test_one_part_of_the_speed_runs(tmp_path: Path) -> None:
+    _, rows = run(tmp_path, "speed", "--seconds", "2000", "--only", "precision")
+    assert rows and {row["part"] for row in rows} == {"precision"}
+
+
 PARTS = (
     "default network", "at once", "precision", "plain loop", "others", "stages and kernels", "card"
 )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_speed_runs_whole(tmp_path: Path) -> None:
     told, rows = run(tmp_path, "speed", "--seconds", "2000", "--only", ",".join(PARTS))
     assert "STOPPED" not in told
@@ -81,6 +88,7 @@ def test_speed_runs_compiled(tmp_path: Path) -> None:
     assert row["made/s"] > 0
 
 
+@pytest.mark.slow
 def test_training_goes_on_from_what_it_left(tmp_path: Path) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
     for folder, words in ((first, []), (second, ["--resume", str(first)])):

@@ -18,6 +18,7 @@ import pytest
 from filmcli.video import process
 from tests.clips import ffmpeg
 from tests.forked import WRITES, Done, Running, run, started, strike
+from tests.marks import slow
 
 COMMAND = ["upsample", "in.mkv", "-c", "ffv1"]
 NAME = "in.2x.mkv"
@@ -81,9 +82,11 @@ def strike_and_go_on(whole: Undisturbed, work: Path, how: str, number: int) -> N
     ("how", "start", "which"),
     [
         ("kill", "fsync", 2),  # the second segment is written, and nobody knows it
-        ("kill", "remove", 0),  # the film has its name, and the one it was made under
         ("terminate", "start ffprobe", -1),  # the film is joined, and being verified
-        pytest.param("full", "link", 0, marks=pytest.mark.slow),
+        *slow(
+            ("kill", "remove", 0),  # the film has its name, and the one it was made under
+            ("full", "link", 0),
+        ),
     ],
 )
 def test_a_struck_run_goes_on_to_the_same_bytes(
@@ -113,7 +116,7 @@ def test_a_disk_may_take_no_more_at_every_step_that_writes(
         strike_and_go_on(whole, tmp_path / str(number), how, number)
 
 
-@pytest.mark.parametrize("ending", [".mkv", pytest.param(".mp4", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("ending", [".mkv", *slow(".mp4")])
 def test_two_runs_make_the_same_bytes(tmp_path: Path, whole: Undisturbed, ending: str) -> None:
     codec = ["-c", "ffv1"] if ending == ".mkv" else ["--preset", "ultrafast"]
     films = []
@@ -141,7 +144,7 @@ def impatient() -> None:
     process.PATIENCE_SECONDS = 2.0
 
 
-@pytest.mark.parametrize("victim", ["decoder", pytest.param("encoder", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("victim", ["decoder", *slow("encoder")])
 def test_a_child_that_stands_still_ends_in_words_and_leaves_nothing(
     tmp_path: Path, victim: str
 ) -> None:
@@ -218,9 +221,11 @@ def said_of_full_disk(done: Done, holder: Path) -> str:
 @pytest.mark.parametrize(
     ("start", "which", "says"),
     [
-        ("open .filmcli", 1, "first_pass.json cannot be read or written"),
         ("start ffmpeg 'file:", -2, "ffmpeg"),  # the second segment
-        ("start ffmpeg 'file:", -1, "ffmpeg could not write "),  # the film is joined
+        *slow(
+            ("open .filmcli", 1, "first_pass.json cannot be read or written"),
+            ("start ffmpeg 'file:", -1, "ffmpeg could not write "),  # the film is joined
+        ),
     ],
 )
 def test_a_disk_that_is_really_full_is_named_and_the_run_goes_on_later(

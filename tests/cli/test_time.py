@@ -12,10 +12,10 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from _pytest.mark import ParameterSet
 
 from tests.clips import add_sound, clock_film, clock_times, ffmpeg, ffprobe, hashes, pattern, starts
 from tests.forked import run
+from tests.marks import slow
 
 EVEN = [40 * k for k in range(25)]
 INTRA = ("-c:v", "mpeg4", "-q:v", "1", "-g", "1")
@@ -46,11 +46,6 @@ def check_clock(output: Path, times: Sequence[int], rate: float, start: int = 0)
     for k, seen in enumerate(told):
         now = start + 1000 * k / rate
         assert abs(seen - shown_at(times, now)) <= 12, (k, now, seen)
-
-
-def slow(*values: object) -> list[ParameterSet]:
-    """Cases that only `make test-all` tries."""
-    return [pytest.param(value, marks=pytest.mark.slow) for value in values]
 
 
 VARIABLE = {

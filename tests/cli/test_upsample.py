@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.forked import Done, run, started
+from tests.marks import slow
 
 FILMCLI = [sys.executable, "-m", "filmcli"]
 TONE = "sine=frequency=440:sample_rate=48000"
@@ -101,7 +102,7 @@ def test_24_to_60_as_the_readme_says(tmp_path: Path) -> None:
     assert source.read_bytes() == before
 
 
-@pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv422p10le", "yuv444p", "gray", "gbrp"])
+@pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv422p10le", *slow("yuv444p", "gray", "gbrp")])
 def test_kept_frames_are_the_source_to_the_last_bit(tmp_path: Path, pix_fmt: str) -> None:
     source, output = tmp_path / "in.mkv", tmp_path / "out.mkv"
     pattern = "testsrc2=size=98x66:rate=24:duration=0.25"

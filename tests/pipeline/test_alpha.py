@@ -16,6 +16,7 @@ from filmcli.video.mux import read_tag
 from filmcli.video.probe import probe
 from tests.clips import ffmpeg, ffprobe
 from tests.forked import run
+from tests.marks import slow
 
 SIZE = (64, 48)  # width, height
 
@@ -53,16 +54,18 @@ def rgba(path: str | Path) -> NDArray[np.uint8]:
 @pytest.mark.parametrize(
     ("coder", "coded", "output", "words"),
     [
-        ("png", "rgba", "out.mkv", {"codec": "ffv1"}),
         ("ffv1", "bgra", "out.mov", {"codec": "png"}),
         ("ffv1", "gbrap10le", "out.mkv", {"codec": "ffv1"}),
-        ("ffv1", "gbrap16le", "out.mkv", {"codec": "ffv1"}),
-        ("png", "ya8", "out.mkv", {"codec": "ffv1"}),
         ("ffv1", "yuva420p", "out.mkv", {"codec": "ffv1"}),
-        ("ffv1", "yuva422p10le", "out.mkv", {"codec": "ffv1"}),
         ("ffv1", "bgra", "%02d.png", {}),
-        ("ffv1", "gbrap16le", "%02d.png", {}),
         ("ffv1", "bgra", "out.apng", {}),
+        *slow(
+            ("png", "rgba", "out.mkv", {"codec": "ffv1"}),
+            ("ffv1", "gbrap16le", "out.mkv", {"codec": "ffv1"}),
+            ("png", "ya8", "out.mkv", {"codec": "ffv1"}),
+            ("ffv1", "yuva422p10le", "out.mkv", {"codec": "ffv1"}),
+            ("ffv1", "gbrap16le", "%02d.png", {}),
+        ),
     ],
 )
 def test_alpha_of_kept_pictures_is_the_sources_to_the_last_bit(
@@ -121,7 +124,7 @@ def test_alpha_beside_the_pictures_is_dropped_with_a_notice(tmp_path: Path) -> N
     assert [n for n in probe(str(tmp_path / "in.webm")).notices if "beside the pictures" in n]
 
 
-@pytest.mark.parametrize("pix_fmt", ["rgba", "rgba64be", "ya8", "ya16be", "pal8"])
+@pytest.mark.parametrize("pix_fmt", ["rgba", "ya16be", "pal8", *slow("rgba64be", "ya8")])
 def test_alpha_of_numbered_pictures_is_read(tmp_path: Path, pix_fmt: str) -> None:
     (folder := tmp_path / "shot").mkdir()
     source = write(tmp_path / "in.mkv", cutout(2), "bgra", "ffv1")

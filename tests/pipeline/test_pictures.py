@@ -14,6 +14,7 @@ from filmcli.pipeline.request import Settings
 from filmcli.pipeline.upsample import upsample
 from tests.clips import ffmpeg, ffprobe, pattern
 from tests.forked import run
+from tests.marks import slow
 
 FILMCLI = [sys.executable, "-m", "filmcli"]
 
@@ -44,12 +45,14 @@ def y4m(film: str | Path) -> bytes:
     ("ending", "coded", "decoded"),
     [
         ("png", "rgb24", "gbrp"),
-        ("png", "rgb48be", "gbrp16le"),
         ("png", "gray16be", "gray16le"),
-        ("png", "pal8", "rgb24"),
-        ("tif", "rgb24", "gbrp"),
-        ("bmp", "bgr24", "gbrp"),
         ("jpg", "yuvj420p", None),
+        *slow(
+            ("png", "rgb48be", "gbrp16le"),
+            ("png", "pal8", "rgb24"),
+            ("tif", "rgb24", "gbrp"),
+            ("bmp", "bgr24", "gbrp"),
+        ),
     ],
 )
 def test_a_folder_of_pictures_is_a_film_of_just_these(
@@ -98,7 +101,7 @@ def test_films_and_pictures_in_one_folder_need_a_word_more(tmp_path: Path) -> No
         assert run(["upsample", way, "--fps", "1x", "--dry-run"], tmp_path).code == 0
 
 
-@pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv422p10le", "gray"])
+@pytest.mark.parametrize("pix_fmt", ["yuv422p10le", *slow("yuv420p", "gray")])
 def test_a_film_from_a_pipe_is_the_same_film(tmp_path: Path, pix_fmt: str) -> None:
     film = pattern(tmp_path / "in.mkv", 0.5, size="66x48", filters=f"format={pix_fmt}",
                    codec=("-c:v", "ffv1"))  # fmt: skip
@@ -109,16 +112,15 @@ def test_a_film_from_a_pipe_is_the_same_film(tmp_path: Path, pix_fmt: str) -> No
     assert "already done" in run(words, tmp_path, stdin=y4m(film)).stderr
 
 
-@pytest.mark.parametrize(("rate", "doubled"), [("24", b"F48:1 "), ("597/10", b"F597:5 ")])
-def test_from_pipe_to_pipe(tmp_path: Path, rate: str, doubled: bytes) -> None:
-    film = pattern(tmp_path / "in.nut", 0.25, size="64x48", rate=rate, codec=("-c:v", "ffv1"))
+def test_from_pipe_to_pipe(tmp_path: Path) -> None:
+    film = pattern(tmp_path / "in.nut", 0.25, size="64x48", rate="597/10", codec=("-c:v", "ffv1"))
     words = [*FILMCLI, "upsample", "-", "--fps", "2x", "-o", "-", "-q"]
     done = subprocess.run(words, input=y4m(film), capture_output=True, check=True)
-    assert done.stdout.startswith(b"YUV4MPEG2 W64 H48 " + doubled)
+    assert done.stdout.startswith(b"YUV4MPEG2 W64 H48 F597:5 ")
     assert done.stdout.count(b"FRAME\n") == 2 * len(ffprobe(film, "packet=pts"))
 
 
-@pytest.mark.parametrize("rate", [b"597:5", b"37:10"])
+@pytest.mark.parametrize("rate", [b"597:5", *slow(b"37:10")])
 def test_a_pipe_keeps_a_rate_that_ffmpeg_would_guess_anew(tmp_path: Path, rate: bytes) -> None:
     picture = b"FRAME\n" + bytes(32 * 32)
     film = b"YUV4MPEG2 W32 H32 F%b Cmono\n" % rate + 40 * picture
@@ -182,24 +184,16 @@ def test_options_are_checked_before_pictures_are_read(
     assert sorted(os.listdir(tmp_path / "shot")) == ["1.png", "2.png"]
 
 
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (["--preset", "leisurely"], "cannot code 64x48 yuv422p10le at 48 fps"),
-        (["--fps", "60", "-o", "film.gif"], "GIF cannot show 60 pictures"),
-    ],
-)
-def test_options_are_checked_before_a_pipe_is_read(
-    tmp_path: Path, words: list[str], said: str
-) -> None:
-    command = [*FILMCLI, "upsample", "-", "-o", "film.mkv", *words]
+def test_options_are_checked_before_a_pipe_is_read(tmp_path: Path) -> None:
+    command = [*FILMCLI, "upsample", "-", "-o", "film.mkv", "--preset", "leisurely"]
     with subprocess.Popen(
         command, cwd=tmp_path, stdin=subprocess.PIPE, stderr=subprocess.PIPE
     ) as running:
         assert running.stdin is not None and running.stderr is not None
         running.stdin.write(b"YUV4MPEG2 W64 H48 F24:1 C422p10\nFRAME\n")
         running.stdin.flush()  # and nothing else comes
-        assert said in running.stderr.read().decode()
+        told = running.stderr.read().decode()
+    assert "cannot code 64x48 yuv422p10le at 48 fps" in told
     assert os.listdir(tmp_path) == []
 
 

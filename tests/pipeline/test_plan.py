@@ -14,6 +14,7 @@ from filmcli.pipeline.plan import Plan, make_plan
 from filmcli.pipeline.request import Request, Settings, prepare
 from filmcli.pipeline.upsample import upsample
 from tests.clips import pattern
+from tests.marks import slow
 
 
 @pytest.fixture(scope="module")
@@ -62,11 +63,9 @@ def test_another_list_of_cuts_under_the_same_name_is_another_job(film: str, tmp_
     ("ending", "codec"),
     [
         (".mov", "x264"),
-        (".mkv", "ffv1"),
         (".webm", "libvpx"),
         (".ts", "mpeg2video"),
-        (".m2ts", "x264"),
-        (".nut", "ffv1"),
+        *slow((".mkv", "ffv1"), (".m2ts", "x264"), (".nut", "ffv1")),
     ],
 )
 def test_every_container_tells_that_the_work_is_done(

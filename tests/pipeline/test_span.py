@@ -14,6 +14,7 @@ from filmcli.pipeline.upsample import upsample
 from filmcli.timing import parse_clock
 from tests.clips import add_sound, ffmpeg, ffprobe, noise, pattern, write_vfr
 from tests.forked import run
+from tests.marks import slow
 
 
 def hashes(path: str | Path) -> list[str]:
@@ -38,8 +39,8 @@ def test_it_shows_what_the_whole_film_shows_there(tmp_path: Path) -> None:
     assert hashes(part) == hashes(whole)[19:42]
 
 
-@pytest.mark.parametrize("ending", ["mp4", "mkv", "ts"])
 @pytest.mark.parametrize(("start", "end"), [("4.5", "5.25"), ("4.541667", None), (None, "0.5")])
+@pytest.mark.parametrize("ending", ["mp4", *slow("mkv", "ts")])
 def test_far_into_the_film_no_picture_is_one_too_early_or_late(
     tmp_path: Path, ending: str, start: str | None, end: str | None
 ) -> None:

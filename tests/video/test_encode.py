@@ -26,6 +26,7 @@ from filmcli.video.process import ask
 from filmcli.video.streams import StreamPlan
 from filmcli.video.trial import check_encoding
 from tests.clips import ffmpeg, ffprobe, noise, pattern, write_film
+from tests.marks import slow
 
 W, H = 64, 48
 RATE = Fraction(60000, 1001)
@@ -66,7 +67,7 @@ def rates(count: int) -> list[Fraction]:
     return found
 
 
-@pytest.mark.parametrize("count", [16, pytest.param(300, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [8, *slow(300)])
 def test_any_rate_comes_out_exact(tmp_path: Path, count: int) -> None:
     info, path = film_of(tmp_path, "gray", 16, 16), str(tmp_path / "segment.nut")
     for rate in rates(count):
@@ -85,11 +86,13 @@ def equal(left: Planes, right: Planes) -> bool:
 @pytest.mark.parametrize(
     ("name", "encoding"),
     [
-        ("yuv420p", LOSSLESS), ("yuv422p", LOSSLESS), ("yuv444p", LOSSLESS),
-        ("yuv420p10le", LOSSLESS), ("yuv422p10le", LOSSLESS), ("yuv444p10le", LOSSLESS),
-        ("yuv420p10le", LOSSLESS_265), ("yuv420p12le", LOSSLESS_265), ("gbrp", LOSSLESS_265),
-        ("gray", Encoding("ffv1")), ("gbrp10le", Encoding("ffv1")),
-        ("yuv420p16le", Encoding("ffv1")), ("gbrp16le", Encoding("ffv1")),
+        ("yuv420p", LOSSLESS), ("yuv422p10le", LOSSLESS), ("yuv420p12le", LOSSLESS_265),
+        ("gbrp", LOSSLESS_265), ("gray", Encoding("ffv1")), ("yuv420p16le", Encoding("ffv1")),
+        *slow(
+            ("yuv422p", LOSSLESS), ("yuv444p", LOSSLESS), ("yuv420p10le", LOSSLESS),
+            ("yuv444p10le", LOSSLESS), ("yuv420p10le", LOSSLESS_265),
+            ("gbrp10le", Encoding("ffv1")), ("gbrp16le", Encoding("ffv1")),
+        ),
     ],
 )  # fmt: skip
 def test_a_lossless_encoder_gives_back_every_sample(
@@ -272,19 +275,14 @@ def tagged(folder: Path, at: int) -> VideoInfo:
 
 @pytest.mark.parametrize(
     ("encoding", "ending"),
-    [
+    slow(
         (Encoding("x264", preset="ultrafast"), ".mkv"),
-        *(
-            pytest.param(Encoding(*words), ending, marks=pytest.mark.slow)
-            for words, ending in (
-                (("x264", None, "ultrafast"), ".mp4"),
-                (("x265", None, "ultrafast"), ".mov"),
-                (("av1", None, "12"), ".mkv"),
-                (("ffv1",), ".mkv"),
-                (("libvpx-vp9",), ".webm"),
-            )
-        ),
-    ],
+        (Encoding("x264", preset="ultrafast"), ".mp4"),
+        (Encoding("x265", preset="ultrafast"), ".mov"),
+        (Encoding("av1", preset="12"), ".mkv"),
+        (Encoding("ffv1"), ".mkv"),
+        (Encoding("libvpx-vp9"), ".webm"),
+    ),
 )
 def test_every_colour_tag_comes_along_or_is_named(
     tmp_path: Path, encoding: Encoding, ending: str
