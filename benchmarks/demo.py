@@ -13,6 +13,7 @@ import tempfile
 import time
 import wave
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
@@ -77,12 +78,13 @@ def main() -> int:
     count = int(clip.DURATION * TARGET)
     console.print(f"drawing {float(clip.DURATION):g} s of film, and its truth at 60 fps ...")
     source_path, truth_path = FOLDER / "clip.mp4", FOLDER / "clip.truth.mp4"
-    for path, rate, total in (
-        (source_path, SOURCE, int(clip.DURATION * SOURCE)),
-        (truth_path, TARGET, count),
-    ):
-        drawn = (clip.picture(k / rate, WIDTH, HIGH) for k in range(total))
-        write_film(path, drawn, rate, NEAR_LOSSLESS, sound=True)
+    with ProcessPoolExecutor() as pool:
+        for path, rate, total in (
+            (source_path, SOURCE, int(clip.DURATION * SOURCE)),
+            (truth_path, TARGET, count),
+        ):
+            drawn = pool.map(drawing, (k / rate for k in range(total)), chunksize=4)
+            write_film(path, drawn, rate, NEAR_LOSSLESS, sound=True)
     films = {OURS: FOLDER / "clip.60fps.mp4"}
     words = ["upsample", relative(source_path), "--fps", "60", "-o", relative(films[OURS]), "-y"]
     console.print("$ filmcli " + " ".join(words), style="bold")
@@ -114,6 +116,11 @@ def main() -> int:
         highlight=False,
     )
     return 0
+
+
+def drawing(time: Fraction) -> Picture:
+    """The film's picture at so many seconds."""
+    return clip.picture(time, WIDTH, HIGH)
 
 
 def relative(path: Path) -> str:
