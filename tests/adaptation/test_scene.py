@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from filmcli.adaptation.judges import SHARPNESS
 from filmcli.adaptation.lessons import Questions, Triplets
 from filmcli.adaptation.scene import (
     Recipe,
@@ -142,7 +143,10 @@ def test_film_learns_and_says_the_same_twice() -> None:
 
 
 def test_rates_of_single_weights_are_used() -> None:
+    # The tint that is left is one of another colour: nearer to the truth, and further for eyes.
     recipe = replace(RECIPE, rates=[{"tint": torch.tensor([0.02, 0.0, 0.01])}])
+    assert adapt_scene(Tinted(0.02), scene(), fading, recipe).why == "held-out frames look worse"
+    recipe = replace(recipe, judge=SHARPNESS)
     result = adapt_scene(Tinted(0.02), scene(), fading, recipe)
     assert result.deltas is not None
     expected = torch.tensor([-0.02, 0.0, -0.01])

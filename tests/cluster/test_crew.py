@@ -157,14 +157,21 @@ def test_when_all_nodes_are_gone_that_is_said(tmp_path: Path) -> None:
             workers.work(order)
 
 
-def test_a_node_with_another_version_is_refused(
-    nodes: Nodes, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("name", "said", "why"),
+    [
+        ("__version__", "0.0.9", "and 0.0.9 here"),
+        ("is_lpips_here", lambda: False, "lpips is installed there and missing here"),
+    ],
+)
+def test_a_node_with_other_programs_is_refused(
+    nodes: Nodes, monkeypatch: pytest.MonkeyPatch, name: str, said: object, why: str
 ) -> None:
-    monkeypatch.setattr("filmcli.cluster.worker.__version__", "0.0.9")  # of this process alone
+    monkeypatch.setattr(f"filmcli.cluster.worker.{name}", said)  # of this process alone
     with pytest.raises(MachineError) as refused, crew(nodes):
         pass
     assert "differs from this machine" in refused.value.what
-    assert "and 0.0.9 here" in refused.value.why
+    assert why in refused.value.why
 
 
 def test_workers_of_several_kinds_are_named_in_the_plan() -> None:

@@ -9,6 +9,7 @@ dropped at the cut; the network itself is never changed.
     subsets.py   which parameters adapt, and low-rank adapters beside frozen ones
     making.py    frames made by a network of which a part changes; the rest's work is done once
     lessons.py   what is asked of the network: the doubled gap and the cycle
+    judges.py    how different a made frame looks from the true one
     gate.py      whether what was adapted may be used
     support.py   which triplets of a scene teach, which are held out, where they are cropped
     recurrence.py  scenes that look like an earlier one, whose deltas they may take

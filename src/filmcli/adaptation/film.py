@@ -14,6 +14,7 @@ from typing import Protocol, TypeVar
 import torch
 from torch import Tensor, nn
 
+from filmcli.adaptation.judges import judge_here
 from filmcli.adaptation.lessons import Questions
 from filmcli.adaptation.recurrence import firsts
 from filmcli.adaptation.scene import Recipe, Scene, SceneAdaptation, adapt_scene, applied
@@ -84,14 +85,22 @@ def prepared(net: N, weights: Weights, device: str = "auto") -> N:
 
 
 def recipe_of(weights: Weights, steps: int) -> Recipe:
-    """Return how to adapt these weights: as they learned to, by their rates, rule and lessons."""
+    """Return how to adapt these weights here: as they learned to, by rates, rule and lessons."""
+    judge = judge_here()
     if not weights.rates:
-        return Recipe(steps=steps)
+        return Recipe(steps=steps, judge=judge)
     said = weights.metadata.get(LESSONS)
     questions = Questions(*map(float, said.split())) if said else Recipe().questions
     rule = weights.metadata.get(RULE, Recipe().rule)
     longest = float(weights.metadata.get(LONGEST, "inf"))
-    return Recipe(steps=steps, rates=weights.rates, rule=rule, longest=longest, questions=questions)
+    return Recipe(
+        steps=steps,
+        rates=weights.rates,
+        rule=rule,
+        longest=longest,
+        questions=questions,
+        judge=judge,
+    )
 
 
 class FilmAdapter:

@@ -16,7 +16,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from filmcli.adaptation.gate import Scores
 from filmcli.adaptation.inner import Params
+from filmcli.adaptation.judges import Judge
 from filmcli.adaptation.making import Around, Making
 from filmcli.losses import charbonnier
 
@@ -112,43 +114,51 @@ class Lesson:
 
 
 class Exam:
-    """Triplets that a network is scored by, of which only the parameters `names` will change."""
+    """A batch of triplets that a network is scored by; only the parameters `names` will change.
+
+    A `judge` says how different from the truth the answers look.
+    """
 
     def __init__(
         self,
         net: nn.Module,
-        triplets: Sequence[Triplets],
+        triplets: Triplets,
         questions: Questions,
         names: Sequence[str],
+        judge: Judge | None = None,
     ) -> None:
         self._triplets = triplets
         self._questions = questions
-        making = Making(net, names)
-        self._answers = [_Answers(making, each, questions) for each in triplets]
+        self._judge = judge
+        self._answers = _Answers(Making(net, names), triplets, questions)
 
     @torch.no_grad()
-    def scores(self, params: Params) -> list[list[float]]:
-        """Return the PSNR of the answers with `params` in dB: of each question, by triplet."""
-        by_triplet = [
-            [
-                decibels(inside(made, triplets.margin), inside(triplets.middle, triplets.margin))
-                for made in self._asked(answers, params)
-            ]
-            for triplets, answers in zip(self._triplets, self._answers, strict=True)
-        ]
-        return [[n for part in parts for n in part] for parts in zip(*by_triplet, strict=True)]
+    def scores(self, params: Params) -> Scores:
+        """Return how good the answers with `params` are: to each question, by triplet."""
+        margin = self._triplets.margin
+        truth = inside(self._triplets.middle, margin)
+        answers = [inside(made, margin) for made in self._asked(params)]
+        if self._judge is None:
+            return Scores([decibels(made, truth) for made in answers])
+        distances = [self._judge(shown(made), truth).tolist() for made in answers]
+        return Scores([decibels(made, truth) for made in answers], distances)
 
-    def _asked(self, answers: _Answers, params: Params) -> Iterator[Tensor]:
+    def _asked(self, params: Params) -> Iterator[Tensor]:
         if self._questions.doubled:
-            yield answers.doubled(params).clamp(0, 1)
+            yield self._answers.doubled(params).clamp(0, 1)
         if self._questions.cycle:
-            yield answers.cycle(params, clamped=True).clamp(0, 1)
+            yield self._answers.cycle(params, clamped=True).clamp(0, 1)
 
 
 def decibels(made: Tensor, truth: Tensor) -> list[float]:
     """Return the PSNR of each picture of a batch; at most 100, NaN if the picture is."""
     errors = ((made - truth.clamp(0, 1)) ** 2).mean(dim=(1, 2, 3)).tolist()
     return [error if math.isnan(error) else -10 * math.log10(max(error, 1e-10)) for error in errors]
+
+
+def shown(frame: Tensor) -> Tensor:
+    """Return `frame` as it is seen: in 8 bits."""
+    return (frame * 255).round() / 255
 
 
 def inside(frame: Tensor, margin: int) -> Tensor:

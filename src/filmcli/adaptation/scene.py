@@ -17,8 +17,9 @@ from statistics import fmean
 import torch
 from torch import Tensor, nn
 
-from filmcli.adaptation.gate import DIVERGED, Scores, verdict
+from filmcli.adaptation.gate import DIVERGED, ByQuestion, Scores, verdict
 from filmcli.adaptation.inner import RULES, Loss, Params, Rates, adapt
+from filmcli.adaptation.judges import LPIPS, judge_named
 from filmcli.adaptation.lessons import Exam, Lesson, Questions, Triplets
 from filmcli.adaptation.subsets import Space, subset
 from filmcli.adaptation.support import SMALLEST_CROP_PX, choose, gather, stack
@@ -34,7 +35,7 @@ class Recipe:
     `learning_rate`.
     A step sees at most `batch` of the `support` triplets, the next step the next ones, and leads no
     further than `longest`. The gate asks for `margin_db` more, and for so many standard `errors` of
-    that gain.
+    that gain; of looks it asks the `judge` of that name.
     """
 
     steps: int = 1
@@ -51,6 +52,7 @@ class Recipe:
     crop_px: int = 192
     margin_db: float = 0.02
     errors: float = 0.5
+    judge: str = LPIPS
     seed: int = 0
 
     def spelled(self) -> str:
@@ -92,9 +94,10 @@ class SceneAdaptation:
     """What adaptation gave one scene: `deltas` to add to the weights, None for the base weights.
 
     `before` and `after` are mean PSNRs on the held-out triplets, in dB, None if it did not come to
-    that; `why` says in words why base weights are used, and is empty where they are not. `like` is
-    the earlier scene that lent its deltas, None if none did; `steps` were taken from there, or from
-    the base weights.
+    that; `looks_before` and `looks_after` say how different from the truth they look, by the
+    recipe's judge. `why` says in words why base weights are used, and is empty where they are not.
+    `like` is the earlier scene that lent its deltas, None if none did; `steps` were taken from
+    there, or from the base weights.
     """
 
     scene: int
@@ -102,6 +105,8 @@ class SceneAdaptation:
     deltas: dict[str, Tensor] | None = None
     before: float | None = None
     after: float | None = None
+    looks_before: float | None = None
+    looks_after: float | None = None
     seconds: float = 0.0
     why: str = ""
     like: int | None = None
@@ -163,9 +168,10 @@ def _fitted(
     earlier: SceneAdaptation | None,
 ) -> SceneAdaptation:
     """Return `base` with the best of what was learned of `support`, if `held_out` lets it pass."""
-    exam = Exam(net, held_out, Questions(), adapting(net, recipe))
+    judge = judge_named(recipe.judge, held_out[0].left.device)
+    exam = Exam(net, stack(held_out), Questions(), adapting(net, recipe), judge)
     before = exam.scores({})
-    base = replace(base, before=_mean(before))
+    base = replace(base, before=_mean(before.psnr), looks_before=_mean(before.distances))
     lent = earlier.deltas if earlier is not None else None
     passed: list[SceneAdaptation] = []
     if earlier is not None and lent is not None:
@@ -174,21 +180,25 @@ def _fitted(
             lent = None
         else:
             base = replace(base, like=earlier.scene)
-            passed.append(replace(base, deltas=lent, after=_mean(after)))
+            passed.append(replace(_scored(base, after), deltas=lent))
     for steps, deltas in fits(net, support, recipe, lent):
         finite = all(bool(torch.isfinite(delta).all()) for delta in deltas.values())
-        after = exam.scores(applied(net, deltas)) if finite else [[math.nan]]
+        after = exam.scores(applied(net, deltas)) if finite else Scores([[math.nan]])
         why = verdict(before, after, recipe.margin_db, recipe.errors)
         if not why:
-            passed.append(replace(base, deltas=deltas, after=_mean(after), steps=steps))
+            passed.append(replace(_scored(base, after), deltas=deltas, steps=steps))
     if passed:
         return max(passed, key=lambda result: (result.after, -result.steps))
-    return replace(base, after=None if why == DIVERGED else _mean(after), why=why)
+    return replace(base if why == DIVERGED else _scored(base, after), why=why)
 
 
-def _mean(scores: Scores) -> float:
-    """Return the mean of all questions' scores, each of the same triplets."""
-    return fmean(fmean(of_question) for of_question in scores)
+def _scored(base: SceneAdaptation, after: Scores) -> SceneAdaptation:
+    return replace(base, after=_mean(after.psnr), looks_after=_mean(after.distances))
+
+
+def _mean(found: ByQuestion) -> float:
+    """Return the mean over all questions, each of the same triplets."""
+    return fmean(fmean(of_question) for of_question in found)
 
 
 def fits(

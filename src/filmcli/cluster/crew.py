@@ -352,7 +352,7 @@ class Crew:
 
 def _differing(facts: Facts, own: Facts) -> str:
     """What of it makes other pictures than here, in words; empty if nothing does."""
-    for name in ("filmcli", "ffmpeg", "torch"):
+    for name in ("filmcli", "ffmpeg", "torch", "lpips"):
         there, here = getattr(facts, name), getattr(own, name)
         if there != here:
             return f"{name} is {there} there and {here} here"

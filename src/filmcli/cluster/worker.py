@@ -16,6 +16,7 @@ import torch
 
 from filmcli import __version__
 from filmcli.cluster.scratch import scratch
+from filmcli.lpips import is_lpips_here
 from filmcli.network.machine import choose_device, choose_precision, describe_device
 from filmcli.video.process import ffmpeg_version
 
@@ -40,6 +41,7 @@ class Facts(NamedTuple):
     torch: str
     device: str = ""
     processor: str = ""
+    lpips: str = ""
 
     @property
     def kind(self) -> tuple[str, str]:
@@ -52,7 +54,8 @@ def facts_here(device: str, precision: str) -> Facts:
     chosen = choose_device(device)
     dtype = str(choose_precision(precision, chosen)).removeprefix("torch.")
     words = f"{describe_device(chosen)}, {dtype}"
-    return Facts(__version__, ffmpeg_version(), torch.__version__, words, _processor())
+    lpips = "installed" if is_lpips_here() else "missing"
+    return Facts(__version__, ffmpeg_version(), torch.__version__, words, _processor(), lpips)
 
 
 class Worker:
