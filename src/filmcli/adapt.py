@@ -22,9 +22,11 @@ from torch import Tensor
 from filmcli.adaptation.film import Adapted, FilmAdapter, FilmSettings, adaptable, recipe_of
 from filmcli.adaptation.scene import Scene, SceneAdaptation, adapt_scene, scenes_of
 from filmcli.adaptation.store import Writer, adapted_path, find, is_ours, key_facts
+from filmcli.adaptation.worth import steps_for
 from filmcli.errors import MachineError, OutputExistsError
 from filmcli.evaluation import clip
 from filmcli.frames import Frame, VideoInfo
+from filmcli.network.machine import choose_device
 from filmcli.network.weights import Weights, load
 from filmcli.survey.firstpass import Surveying, distinct_frames, first_pass
 from filmcli.video.fingerprint import fingerprint
@@ -102,7 +104,12 @@ def _adapt(
     info, seen = found.film(info), found.distinct()
     scenes = scenes_of(seen.times, seen.cuts, seen.motion, seen.looks)
     recipe = recipe_of(weights, settings.steps)
-    facts = key_facts(weights.sha256, recipe, seen.cuts, settings.deinterlace, settings.dedupe)
+    card = choose_device(settings.device).type != "cpu"
+    doubled = [scene.last - scene.first - 1 for scene in scenes]
+    steps = steps_for(settings.steps, doubled, info.height, info.width, card)
+    facts = key_facts(
+        weights.sha256, recipe, steps, seen.cuts, settings.deinterlace, settings.dedupe
+    )
     key = fingerprint(info.path, facts)
     stored = find(output, key)
     kept = 0
@@ -122,10 +129,12 @@ def _adapt(
         if crew is not None and stored is None:
             from filmcli.pipeline.adapting import adapt_scenes
 
-            adapt_scenes(crew, info, found, scenes, weights, settings, take)
+            adapt_scenes(crew, info, found, scenes, steps, weights, settings, take)
         else:
             net = adaptable(weights, settings.device)
-            with FilmAdapter(net, info, scenes, recipe, frames_from, stored=stored) as adapter:
+            with FilmAdapter(
+                net, info, scenes, recipe, frames_from, steps=steps, stored=stored
+            ) as adapter:
                 for scene in scenes:
                     take(adapter.scene(scene.number))
         if stored is None:

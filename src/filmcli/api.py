@@ -16,6 +16,7 @@ from filmcli.video.spool import as_film, rate_of_stream, shown_rate
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from filmcli.adaptation.worth import Steps
     from filmcli.pipeline.making import Progress
     from filmcli.pipeline.upsample import Event, Result
 
@@ -41,7 +42,7 @@ class Options(TypedDict, total=False):
     weights: str
     cuts: str
     dedupe: bool
-    steps: int
+    steps: Steps
     codec: str
     crf: float
     preset: str

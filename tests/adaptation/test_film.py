@@ -220,15 +220,17 @@ def test_a_run_that_is_cut_short_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_the_key_tells_all_that_matters_and_is_the_same_again() -> None:
-    facts = key_facts("a" * 64, Recipe(), CUTS, True, False)
-    assert facts == key_facts("a" * 64, Recipe(rates=[{"w": 1.0}]), CUTS, True, False)
+    facts = key_facts("a" * 64, Recipe(), (1, 1, 1), CUTS, True, False)
+    assert facts == key_facts("a" * 64, Recipe(rates=[{"w": 1.0}]), (1, 1, 1), CUTS, True, False)
     others = [
-        key_facts("b" * 64, Recipe(), CUTS, True, False),
-        key_facts("a" * 64, Recipe(steps=2), CUTS, True, False),
-        key_facts("a" * 64, Recipe(seed=1), CUTS, True, False),
-        key_facts("a" * 64, Recipe(), (12,), True, False),
-        key_facts("a" * 64, Recipe(), CUTS, False, False),
-        key_facts("a" * 64, Recipe(), CUTS, True, True),
+        key_facts("b" * 64, Recipe(), (1, 1, 1), CUTS, True, False),
+        key_facts("a" * 64, Recipe(steps=2), (1, 1, 1), CUTS, True, False),
+        key_facts("a" * 64, Recipe(seed=1), (1, 1, 1), CUTS, True, False),
+        key_facts("a" * 64, Recipe(), (1, 1, 1), (12,), True, False),
+        key_facts("a" * 64, Recipe(), (1, 0, 1), CUTS, True, False),
+        key_facts("a" * 64, Recipe(judge="sharpness"), (1, 1, 1), CUTS, True, False),
+        key_facts("a" * 64, Recipe(), (1, 1, 1), CUTS, False, False),
+        key_facts("a" * 64, Recipe(), (1, 1, 1), CUTS, True, True),
     ]
     assert facts not in others
     assert "0x" not in str(facts)  # no address in memory

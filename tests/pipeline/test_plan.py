@@ -59,6 +59,27 @@ def test_another_list_of_cuts_under_the_same_name_is_another_job(film: str, tmp_
     assert prepare(film, replace(settings, device="cpu")).key == first.key
 
 
+def test_scenes_get_a_step_by_the_pictures_that_are_made(film: str, tmp_path: Path) -> None:
+    cuts = tmp_path / "cuts"
+    cuts.write_text("0.125\n")
+    long = Settings(cuts=str(cuts), fps="1000", slow=Fraction(20))  # 2,500 pictures, and 7,500
+    assert planned(prepare(film, long))[0].steps == [0, 1]
+    assert planned(prepare(film, replace(long, end=Fraction(1, 4))))[0].steps == [0, 0]
+    assert planned(prepare(film, replace(long, steps=2)))[0].steps == [2, 2]
+    assert planned(prepare(film, replace(long, steps=0)))[0].steps == [0, 0]
+    assert planned(prepare(film, Settings(cuts=str(cuts))))[0].steps == [0, 0]
+
+
+def test_how_scenes_are_adapted_to_makes_another_job(
+    film: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = [prepare(film, Settings(steps=steps)).key for steps in ("auto", 0, 1)]
+    monkeypatch.setattr("filmcli.adaptation.film.judge_here", lambda: "sharpness")
+    keys += [prepare(film, Settings(steps=steps)).key for steps in ("auto", 1)]
+    assert len(set(keys)) == 5
+    assert prepare(film, Settings(steps=0)).key == keys[1]
+
+
 @pytest.mark.parametrize(
     ("ending", "codec"),
     [

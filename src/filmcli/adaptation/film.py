@@ -7,7 +7,7 @@ one scene's triplets are held and nothing else.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Protocol, TypeVar
 
@@ -17,8 +17,15 @@ from torch import Tensor, nn
 from filmcli.adaptation.judges import judge_here
 from filmcli.adaptation.lessons import Questions
 from filmcli.adaptation.recurrence import firsts
-from filmcli.adaptation.scene import Recipe, Scene, SceneAdaptation, adapt_scene, applied
-from filmcli.adaptation.support import choose
+from filmcli.adaptation.scene import (
+    Recipe,
+    Scene,
+    SceneAdaptation,
+    adapt_scene,
+    applied,
+    triplets_of,
+)
+from filmcli.adaptation.worth import Steps
 from filmcli.errors import RenderError
 from filmcli.frames import Frame, VideoInfo
 from filmcli.network.color import to_rgb, upload
@@ -40,10 +47,11 @@ class FilmSettings:
 
     `cuts` is "auto", "off", a threshold in (0, 1] or a file of cuts. `dedupe` counts a run of
     equal pictures as one. `steps` says how far the network is adapted to every scene, 0 that it
-    is not. `video` chooses one of several films in a file, by its stream or its programme.
+    is not, "auto" that it is where that costs little. `video` chooses one of several films in a
+    file, by its stream or its programme.
     """
 
-    steps: int = 1
+    steps: Steps = 1
     weights: str | None = None
     cuts: str = "auto"
     dedupe: bool = False
@@ -84,8 +92,9 @@ def prepared(net: N, weights: Weights, device: str = "auto") -> N:
     return net
 
 
-def recipe_of(weights: Weights, steps: int) -> Recipe:
+def recipe_of(weights: Weights, steps: Steps) -> Recipe:
     """Return how to adapt these weights here: as they learned to, by rates, rule and lessons."""
+    steps = 1 if steps == "auto" else steps
     judge = judge_here()
     if not weights.rates:
         return Recipe(steps=steps, judge=judge)
@@ -106,10 +115,10 @@ def recipe_of(weights: Weights, steps: int) -> Recipe:
 class FilmAdapter:
     """Gives the adaptation of each scene of a film, in rising order; a context manager.
 
-    `frames_from(i)` gives the frames of the film of which `scenes` speaks, from frame i on. A
-    scene that `stored` knows is not adapted again. `on_scene` hears of every scene once. A scene
-    that looks like an earlier one may take its deltas: of those that later ones look like, the
-    deltas are held. Leaving ends the reader.
+    `frames_from(i)` gives the frames of the film of which `scenes` speaks, from frame i on. Scenes
+    get the recipe's steps, or each its own of `steps`. A scene that `stored` knows is not adapted
+    again. `on_scene` hears of every scene once. A scene that looks like an earlier one may take its
+    deltas: of those that later ones look like, the deltas are held. Leaving ends the reader.
     """
 
     def __init__(
@@ -120,13 +129,15 @@ class FilmAdapter:
         recipe: Recipe,
         frames_from: Callable[[int], Iterator[Frame]],
         *,
+        steps: Sequence[int] | None = None,
         stored: Scenes | None = None,
         on_scene: Callable[[SceneAdaptation], None] | None = None,
     ) -> None:
         self._net = net
         self._info = info
         self._scenes = scenes
-        self._recipe = recipe
+        counts = [recipe.steps] * len(scenes) if steps is None else steps
+        self._recipes = [replace(recipe, steps=count) for count in counts]
         self._frames_from = frames_from
         self._stored = stored
         self._on_scene = on_scene
@@ -184,7 +195,7 @@ class FilmAdapter:
             self._close()
         earlier = None if first is None else self._held[first]
         scene = self._scenes[number]
-        result = adapt_scene(self._net, scene, self._frame_at, self._recipe, earlier)
+        result = adapt_scene(self._net, scene, self._frame_at, self._recipes[number], earlier)
         # The number of the last scene that leans on one is when its deltas can go.
         held = {**self._held, number: result}
         self._held = {n: held[n] for n in held if self._leaning.get(n, -1) > number}
@@ -192,10 +203,8 @@ class FilmAdapter:
 
     def _look_of(self, scene: Scene) -> str | None:
         """Return the look of a scene that can be adapted to."""
-        bounds = (scene.first, scene.last)
-        recipe = self._recipe
-        chosen = choose(scene.times, scene.motion, bounds, recipe.support, recipe.held_out)
-        return None if isinstance(chosen, str) else scene.look
+        recipe = self._recipes[scene.number]
+        return None if isinstance(triplets_of(scene, recipe), str) else scene.look
 
     def _frame_at(self, index: int) -> Tensor:
         """Return frame `index` as RGB; frames between the last one asked for and it are skipped."""

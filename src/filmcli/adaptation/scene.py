@@ -22,7 +22,7 @@ from filmcli.adaptation.inner import RULES, Loss, Params, Rates, adapt
 from filmcli.adaptation.judges import LPIPS, judge_named
 from filmcli.adaptation.lessons import Exam, Lesson, Questions, Triplets
 from filmcli.adaptation.subsets import Space, subset
-from filmcli.adaptation.support import SMALLEST_CROP_PX, choose, gather, stack
+from filmcli.adaptation.support import SMALLEST_CROP_PX, Choice, choose, gather, stack
 
 CYCLE = Questions(doubled=0.0, cycle=1.0)
 
@@ -47,13 +47,18 @@ class Recipe:
     subset: str = "tail"
     questions: Questions = CYCLE
     support: int = 12
-    batch: int = 6
-    held_out: int = 5
-    crop_px: int = 192
+    batch: int = 4
+    held_out: int = 4
+    crop_px: int = 160
     margin_db: float = 0.02
     errors: float = 0.5
     judge: str = LPIPS
     seed: int = 0
+
+    @property
+    def seen(self) -> int:
+        """Triplets that its steps see."""
+        return min(self.support, self.steps * self.batch)
 
     def spelled(self) -> str:
         """Return in words everything that changes the result, but for rates: weights hold those."""
@@ -112,6 +117,13 @@ class SceneAdaptation:
     like: int | None = None
     steps: int = 0
 
+    @property
+    def gain(self) -> float | None:
+        """What held-out frames gained, in dB; None if base weights are used."""
+        if self.deltas is None or self.before is None or self.after is None:
+            return None
+        return self.after - self.before
+
 
 def adapt_scene(
     net: nn.Module,
@@ -144,11 +156,7 @@ def lessons_of(
     scene: Scene, frame_at: Callable[[int], Tensor], recipe: Recipe
 ) -> tuple[list[Triplets], list[Triplets]] | str:
     """Return the support and the held-out triplets, or in words why there are none."""
-    if recipe.steps == 0:
-        return "no steps"
-    choice = choose(
-        scene.times, scene.motion, (scene.first, scene.last), recipe.support, recipe.held_out
-    )
+    choice = triplets_of(scene, recipe)
     if isinstance(choice, str):
         return choice
     support, held_out = gather(choice, frame_at, scene.times, recipe.crop_px, recipe.seed)
@@ -157,6 +165,14 @@ def lessons_of(
     if min(support[0].left.shape[-2:]) < SMALLEST_CROP_PX:
         return "too small"
     return support, held_out
+
+
+def triplets_of(scene: Scene, recipe: Recipe) -> Choice | str:
+    """Return which triplets `recipe` takes of a scene, or in words why none; no frame is seen."""
+    if recipe.steps == 0:
+        return "no steps"
+    bounds = (scene.first, scene.last)
+    return choose(scene.times, scene.motion, bounds, recipe.seen, recipe.held_out)
 
 
 def _fitted(

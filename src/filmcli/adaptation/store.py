@@ -113,14 +113,23 @@ class Writer:
 
 
 def key_facts(
-    weights_sha256: str, recipe: Recipe, cuts: Sequence[int], deinterlace: bool, dedupe: bool
+    weights_sha256: str,
+    recipe: Recipe,
+    steps: Sequence[int],
+    cuts: Sequence[int],
+    deinterlace: bool,
+    dedupe: bool,
 ) -> dict[str, str]:
-    """Return everything beside the film's content that its adaptation depends on, in words."""
+    """Return everything beside the film's content that its adaptation depends on, in words.
+
+    `steps` are those of each scene.
+    """
     return {
         "format": FORMAT,
         "version": __version__,
         "weights": weights_sha256,
         "recipe": recipe.spelled(),
+        "steps": str(list(steps)),
         "cuts": str(list(cuts)),
         "deinterlace": str(deinterlace),
         "dedupe": str(dedupe),

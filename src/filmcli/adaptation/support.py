@@ -70,9 +70,11 @@ def choose(
     # All of a scene's triplets are of one kind, as they go through the network together.
     roomy = len(inside) >= max(LEAST, len(lively) // 2)
     lively = inside if roomy else lively
-    parts = np.array_split(np.array(lively), min(len(lively), support + held_out))
+    count = min(len(lively), support + held_out)
+    parts = np.array_split(np.array(lively), count)
     chosen = [int(max(part, key=lambda i: (motion[i] + motion[i + 1], -i))) for part in parts]
-    judges = max(1, min(held_out, len(chosen) // 3))
+    # Where there are too few, a third judges.
+    judges = held_out if count == support + held_out else max(1, min(held_out, count // 3))
     places = {(2 * judge + 1) * len(chosen) // (2 * judges) for judge in range(judges)}
     return Choice(
         [index for place, index in enumerate(chosen) if place not in places],
@@ -122,7 +124,7 @@ def gather(
         if not _is_damaged(left, here, right):
             rng = np.random.default_rng((seed, middle))
             height, width = left.shape[-2:]
-            side = max(SMALLEST_CROP_PX, min(crop_px, math.isqrt(height * width) // 48 * 16))
+            side = crop_side(height, width, crop_px)
             change = (right - left).abs()
             if middle in choice.held_out:
                 # What judges the lessons stands for what does not move, too: by halves.
@@ -139,6 +141,11 @@ def gather(
             )
     support, held_out = ([found[i] for i in middles if i in found] for middles in choice[:2])
     return support, held_out
+
+
+def crop_side(height: int, width: int, largest_px: int) -> int:
+    """Return the side of a crop: a third of the picture's, in whole 16 px, at most `largest_px`."""
+    return max(SMALLEST_CROP_PX, min(largest_px, math.isqrt(height * width) // 48 * 16))
 
 
 def stack(triplets: Sequence[Triplets]) -> Triplets:

@@ -194,7 +194,7 @@ class Teller:
     def _estimate(self, expected: Estimate) -> None:
         film = self._films[expected.source]
         if not self._quiet:
-            more = ", besides adaptation" * bool(film.steps)
+            more = ", besides adaptation" * any(film.steps)
             length = clock(expected.seconds) + more
             frame = f"a frame made just now took {expected.each:.2g} s"
             click.echo(f"   about {length} on this machine: {frame}", err=True)
@@ -256,6 +256,8 @@ class Teller:
                 f"in {clock(result.seconds)}, {speed:.1f} fps",
                 err=True,
             )
+            if result.tried:
+                click.echo(f"   {_gained(result)}", err=True)
         if self._to_stdout:
             show_path(result.output)
 
@@ -301,16 +303,35 @@ def plan_lines(plan: Plan) -> Iterator[str]:
     if settings.preview and settings.start is not None and settings.end is not None:
         part = f"{clock(float(settings.start))} to {clock(float(settings.end))}"
         yield f"   preview: {part} of the film, where most moves"
-    each = f", {plan.steps} steps of adaptation each" if plan.steps else ""
     yield (
-        f"   {scenes} scene{'s' if scenes > 1 else ''}{each}: {plan.kinds['keep']} frames kept, "
+        f"   {scenes} scene{'s' if scenes > 1 else ''}: {plan.kinds['keep']} frames kept, "
         f"{plan.kinds['make']} made, {plan.kinds['hold']} held"
     )
+    yield from _adapted(plan)
     if plan.dedupe:
         repeats = len(plan.found.repeats)
         yield f"   {repeats} of {frames} frames are repeats: motion goes on through them"
     yield from _hint(plan)
     yield f"   {plan.device} - {plan.written_as} -> {printable(plan.output)}"
+
+
+def _adapted(plan: Plan) -> Iterator[str]:
+    """Say to how many scenes the network is adapted, if to any."""
+    if plan.request.settings.steps == "auto":
+        count, scenes = sum(plan.steps), plan.timeline.scenes
+        if count:
+            which = "the scene" if scenes == 1 else f"{count} of them"
+            yield f"   adapts to {which}, for a twentieth of the time at most (--steps 0: to none)"
+    elif any(plan.steps):
+        yield f"   adapts to every scene in {plan.steps[0]} step{'s' * (plan.steps[0] != 1)}"
+
+
+def _gained(result: Result) -> str:
+    """Say what adaptation gave the film."""
+    count = f"{result.adapted} of {result.tried} scene{'s' * (result.tried != 1)} adapted"
+    if result.gained is None:
+        return f"{count}: held-out frames did not gain"
+    return f"{count}: their held-out frames gained {result.gained:.2f} dB"
 
 
 def _hint(plan: Plan) -> Iterator[str]:

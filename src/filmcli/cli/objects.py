@@ -95,6 +95,7 @@ def _plan_facts(plan: Plan) -> dict[str, Any]:
         "repeats": len(plan.found.repeats) if plan.dedupe else None,
         "frames": timeline.count,
         "scenes": timeline.scenes,
+        "steps": list(plan.steps),
         "segments": len(plan.segments),
         **{kind: plan.kinds[kind] for kind in ("keep", "make", "hold")},
         "device": plan.device,

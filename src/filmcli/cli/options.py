@@ -38,11 +38,22 @@ class ByTopic(click.Command):
                 formatter.write_dl(records)
 
 
-def steps(default: int) -> Decorator:
+class _Steps(click.ParamType):  # type: ignore[type-arg]
+    """A number of steps, or auto."""
+
+    name = "steps"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | str:
+        return "auto" if value == "auto" else click.IntRange(0, 1000).convert(value, param, ctx)
+
+
+def steps(default: int | str) -> Decorator:
     """`--steps`, which is `default` unless the user says otherwise."""
     return click.option(
-        "--steps", type=click.IntRange(0, 1000), default=default, show_default=True, metavar="N",
-        help="Adapt the network to each scene in N steps.",
+        "--steps", type=_Steps(), default=default, show_default=True, metavar="N|auto",
+        help="Adapt the network to each scene in N steps; auto: in one where that costs little.",
     )  # fmt: skip
 
 

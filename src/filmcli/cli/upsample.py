@@ -66,7 +66,7 @@ TOPICS = {
 )
 @click.option("-y", "--overwrite", is_flag=True, help="Replace an existing output.")
 @options.weights
-@options.steps(default=0)
+@options.steps(default="auto")
 @options.cuts
 @options.dedupe
 @options.deinterlace

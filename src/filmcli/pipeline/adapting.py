@@ -26,12 +26,13 @@ def adapt_scenes(
     info: VideoInfo,
     found: FirstPass,
     scenes: Sequence[Scene],
+    steps: Sequence[int],
     weights: Weights,
     settings: FilmSettings,
     take: Take,
 ) -> None:
-    """Let the scenes of a film be adapted to; `take` is given each, in their order."""
-    craft = SceneCraft(film_here(info.path), info, found, scenes, weights, settings)
+    """Let the scenes of a film be adapted to, each in its `steps`; `take` is given each in turn."""
+    craft = SceneCraft(film_here(info.path), info, found, scenes, steps, weights, settings)
     crew.work(_Scenes(craft, len(scenes), take))
 
 
@@ -43,6 +44,7 @@ class SceneCraft:
     info: VideoInfo
     found: FirstPass
     scenes: Sequence[Scene]
+    steps: Sequence[int]
     weights: Weights
     settings: FilmSettings
 
@@ -66,11 +68,14 @@ class SceneCraft:
 
     def _adapter(self, info: VideoInfo) -> FilmAdapter:
         settings = self.settings
-        net, recipe = (
+        return FilmAdapter(
             adaptable(self.weights, settings.device),
+            info,
+            self.scenes,
             recipe_of(self.weights, settings.steps),
+            partial(self._frames, info),
+            steps=self.steps,
         )
-        return FilmAdapter(net, info, self.scenes, recipe, partial(self._frames, info))
 
     def _frames(self, info: VideoInfo, first: int) -> Iterator[Frame]:
         return distinct_frames(info, self.found, first, deinterlace=self.settings.deinterlace)

@@ -251,4 +251,4 @@ def _slowness(plan: Plan) -> float:
     """
     times = plan.found.times
     reading = 1.0 if seek_args(plan.info, times[-1] + _LEAPS_SECONDS) else len(times) / (30 * 60)
-    return max(reading, 10.0 if plan.steps else 1.0)
+    return max(reading, 10.0 if any(plan.steps) else 1.0)

@@ -125,7 +125,7 @@ class Maker:
 
     def _params(self, scene: int) -> Mapping[str, Tensor] | None:
         """The parameters to render a scene with; None for the weights' own."""
-        if not self._plan.steps:
+        if not self._plan.steps[scene]:
             return None
         if self._adapter is None or not self._adapter.can_go_on_to(scene):
             self._adapting.close()
@@ -138,8 +138,9 @@ class Maker:
             adaptable(request.weights, request.settings.device),
             request.info,
             plan.scenes,
-            recipe_of(request.weights, plan.steps),
+            recipe_of(request.weights, request.settings.steps),
             partial(frames_from, plan),
+            steps=plan.steps,
             stored=self._stored,
             on_scene=lambda scene: self._on_scene(Adapted(plan.source, scene, len(plan.scenes))),
         )
@@ -190,12 +191,14 @@ def captions_told(plan: Plan) -> list[bytes]:
 
 def known_scenes(plan: Plan) -> Scenes | None:
     """The adaptations that `filmcli adapt` left beside the film, if it did and they are wanted."""
-    if not plan.steps:
+    if not any(plan.steps):
         return None
     request, settings = plan.request, plan.request.settings
     cuts = [scene.first for scene in plan.scenes[1:]]
     recipe = recipe_of(request.weights, settings.steps)
-    facts = key_facts(request.weights.sha256, recipe, cuts, settings.deinterlace, settings.dedupe)
+    facts = key_facts(
+        request.weights.sha256, recipe, plan.steps, cuts, settings.deinterlace, settings.dedupe
+    )
     if request.info.both_fields:
         facts = {**facts, "fields": "both"}
     if request.info.span:

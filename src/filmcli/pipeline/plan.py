@@ -9,8 +9,10 @@ from fractions import Fraction
 from math import ceil
 
 from filmcli.adaptation.scene import Scene, scenes_of
+from filmcli.adaptation.worth import steps_for
 from filmcli.errors import UsageError
 from filmcli.frames import Span, VideoInfo
+from filmcli.network.machine import choose_device
 from filmcli.pipeline.job import recall, unfinished
 from filmcli.pipeline.request import Request, as_seen, asked_span, check_writing
 from filmcli.pipeline.segments import Segment, segments
@@ -33,7 +35,8 @@ class Plan:
     `cut` is the span of the source's clock that the other streams are cut to, None for all of it;
     `begin` is where the first picture stands on the new film's clock, which starts with the cut.
     `written_as` says in words what the user gets: the encoder with what was asked of it, GIF, y4m.
-    `request` is what was asked, of the film in the size that most of its pictures have.
+    `request` is what was asked, of the film in the size that most of its pictures have. `steps` are
+    those of adaptation to each of the `scenes`.
     """
 
     source: str
@@ -49,7 +52,7 @@ class Plan:
     notices: Sequence[str]
     found: FirstPass
     scenes: Sequence[Scene]
-    steps: int
+    steps: Sequence[int]
     dedupe: bool
     captions: bool
     marks: Marks
@@ -90,6 +93,8 @@ def make_plan(request: Request, progress: Callable[[int], None]) -> Plan:
     lost = [f"{what} cannot be carried over" for what in beside]
     findings = _findings(info, found, film)
     notices = [*info.notices, *_notices(request), *lost, *untagged, *findings]
+    kinds, made = _counted(timeline)
+    card = choose_device(settings.device).type != "cpu"
     return Plan(
         source=request.source,
         output=request.output,
@@ -98,17 +103,29 @@ def make_plan(request: Request, progress: Callable[[int], None]) -> Plan:
         cut=cut,
         begin=max(found.origin - cut.start, Fraction(0)) * slow if cut else timeline.time(0),
         segments=segments(timeline),
-        kinds=Counter(slot.kind for slot in timeline.slots(0, timeline.count)),
+        kinds=kinds,
         written_as=kind_of(output) if is_stills(output) else words_of(request.encoding),
         device=request.interpolator.describe(),
         notices=notices,
         found=found,
         scenes=scenes_of(film.times, film.cuts, film.motion, film.looks),
-        steps=settings.steps,
+        steps=steps_for(settings.steps, made, info.height, info.width, card),
         dedupe=settings.dedupe,
         captions=captions,
         marks=marks,
     )
+
+
+def _counted(timeline: Timeline) -> tuple[Counter[str], list[int]]:
+    """How many pictures there are of each kind, and how many are made in each scene."""
+    starts, scene = [*sorted(timeline.cuts), len(timeline.times)], 0
+    kinds, made = Counter[str](), [0] * len(starts)
+    for slot in timeline.slots(0, timeline.count):
+        kinds[slot.kind] += 1
+        while slot.left >= starts[scene]:
+            scene += 1
+        made[scene] += slot.kind == "make"
+    return kinds, made
 
 
 def _carries_captions(request: Request, found: FirstPass) -> bool:

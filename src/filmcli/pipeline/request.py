@@ -13,6 +13,7 @@ from fractions import Fraction
 
 from filmcli import __version__
 from filmcli.adaptation.film import FilmSettings, recipe_of
+from filmcli.adaptation.worth import Steps
 from filmcli.errors import OutputExistsError, UsageError
 from filmcli.frames import Span, VideoInfo
 from filmcli.network.interpolator import Interpolator
@@ -71,7 +72,7 @@ class Settings(FilmSettings):
     ffmpeg_args: tuple[str, ...] = ()
     hwaccel: str = "off"
     audio: bool = True
-    steps: int = 0
+    steps: Steps = "auto"
     precision: str = "auto"
     tile: int | str | None = "auto"
     overwrite: bool = False
@@ -319,7 +320,8 @@ def _settings_of_key(
 ) -> dict[str, str]:
     """Everything that changes the pictures or the sound, and nothing that does not."""
     asked = ("fps", "slow", "start", "end", "preview", "dedupe", "deinterlace", "audio", "video")
-    adaptation = recipe_of(weights, settings.steps).spelled() if settings.steps else ""
+    steps = settings.steps
+    adaptation = f"{steps} {recipe_of(weights, steps).spelled()}" if steps else ""
     return {
         "version": __version__,
         "ffmpeg": ffmpeg_version(),

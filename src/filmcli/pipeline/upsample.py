@@ -14,9 +14,11 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from statistics import fmean
 from typing import Protocol
 
 from filmcli.adaptation.film import Adapted
+from filmcli.adaptation.scene import SceneAdaptation
 from filmcli.pipeline.estimate import Estimate
 from filmcli.pipeline.job import Job, clear_up, open_job
 from filmcli.pipeline.making import Here, Maker, Progress, Told, known_scenes, progress_at
@@ -40,7 +42,11 @@ from filmcli.video.stills import (
 
 @dataclass(frozen=True)
 class Result:
-    """A finished film; `seconds` is what this run took, `skipped` that it was finished before."""
+    """A finished film; `seconds` is what this run took, `skipped` that it was finished before.
+
+    This run tried to adapt to `tried` scenes; for `adapted` of them held-out frames gained so many
+    decibels on the mean, `gained`.
+    """
 
     source: str
     output: str
@@ -50,6 +56,9 @@ class Result:
     kinds: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
     skipped: bool = False
+    tried: int = 0
+    adapted: int = 0
+    gained: float | None = None
 
 
 class Makers(Protocol):
@@ -105,19 +114,35 @@ def _upsample(path: str, film: str, settings: Settings, report: Report, makers: 
 
     plan = make_plan(previewed(request, reading), reading)
     makers = Here() if plan.output == "-" else makers
+    heard: dict[int, SceneAdaptation] = {}
+
+    def hear(event: Event) -> None:
+        if isinstance(event, Adapted):
+            heard[event.scene.scene] = event.scene
+        report(event)
+
     plan = replace(plan, device=makers.describe(plan))
     report(plan)
     if settings.dry_run:
         makers.foretell(plan, range(len(plan.segments)), report)
     elif plan.output == "-":
-        _stream(plan, report)
+        _stream(plan, hear)
     else:
-        _make(plan, makers, report)
+        _make(plan, makers, hear)
     timeline = plan.timeline
-    duration = timeline.count / timeline.rate
-    scenes = timeline.scenes
-    seconds = time.monotonic() - started
-    return Result(path, plan.output, timeline.count, duration, scenes, plan.kinds, seconds)
+    gains = [gain for scene in heard.values() if (gain := scene.gain) is not None]
+    return Result(
+        path,
+        plan.output,
+        timeline.count,
+        timeline.count / timeline.rate,
+        timeline.scenes,
+        plan.kinds,
+        time.monotonic() - started,
+        tried=len(heard),
+        adapted=len(gains),
+        gained=fmean(gains) if gains else None,
+    )
 
 
 def _make(plan: Plan, makers: Makers, report: Report) -> None:
