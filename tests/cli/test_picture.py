@@ -14,6 +14,7 @@ from filmcli.video.pixels import layout_of
 from filmcli.video.probe import probe
 from tests.clips import ffmpeg, ffprobe, pattern, raw, write_film
 from tests.forked import run
+from tests.marks import slow
 
 PICTURES = 4
 LOSSLESS = ("-c:v", "libx264", "-qp", "0")
@@ -66,14 +67,16 @@ TAGS = {
     ("name", "tags", "reach", "share"),
     [
         ("yuv420p", "bt601", "tv", 0.25),
-        pytest.param("yuv422p", "bt709", "pc", 0.5, marks=pytest.mark.slow),
         ("yuv420p", "untagged", None, 0.98),  # above white
-        pytest.param("yuv444p", "bt709", "tv", 0.02, marks=pytest.mark.slow),  # below black
         ("yuv420p10le", "pq", "tv", 0.4),
-        pytest.param("yuv422p10le", "hlg", "tv", 0.7, marks=pytest.mark.slow),
-        pytest.param("yuv420p12le", "bt2020", "pc", 0.3, marks=pytest.mark.slow),
-        pytest.param("gray", "untagged", None, 0.6, marks=pytest.mark.slow),
         ("gbrp", "untagged", "pc", 0.3),
+        *slow(
+            ("yuv422p", "bt709", "pc", 0.5),
+            ("yuv444p", "bt709", "tv", 0.02),  # below black
+            ("yuv422p10le", "hlg", "tv", 0.7),
+            ("yuv420p12le", "bt2020", "pc", 0.3),
+            ("gray", "untagged", None, 0.6),
+        ),
     ],
 )
 def test_made_pictures_have_the_brightness_and_the_tags_of_kept_ones(
@@ -115,11 +118,9 @@ def test_a_film_that_stands_still_stands_still(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("size", "codec"),
     [
-        ((2, 2), "ffv1"),
         ((1, 16), "x264"),
-        ((16, 1), "x264"),
         ((15, 17), "ffv1"),
-        ((600, 2), "ffv1"),
+        *slow(((2, 2), "ffv1"), ((16, 1), "x264"), ((600, 2), "ffv1")),
     ],
 )
 def test_any_size_is_a_picture(tmp_path: Path, size: tuple[int, int], codec: str) -> None:
@@ -139,9 +140,7 @@ def test_an_odd_size_is_padded_where_the_encoder_must_and_that_is_said(tmp_path:
     assert "notice: 15x17 is padded to 16x18" in said
 
 
-@pytest.mark.parametrize(
-    ("turn", "shape"), [(90, "9:16"), pytest.param(180, "16:9", marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize(("turn", "shape"), [(90, "9:16"), *slow((180, "16:9"))])
 def test_a_telephones_film_stands_upright_with_its_pixels_shape(
     tmp_path: Path, turn: int, shape: str
 ) -> None:

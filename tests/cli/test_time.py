@@ -93,7 +93,7 @@ def with_edit_list(folder: Path) -> tuple[str, list[int]]:
     return str(path), EVEN
 
 
-@pytest.mark.parametrize("make", [with_wrap, with_fragments, with_far_start, with_edit_list])
+@pytest.mark.parametrize("make", [with_wrap, with_edit_list, *slow(with_fragments, with_far_start)])
 def test_odd_starts_and_odd_clocks_are_the_films_own(
     tmp_path: Path, make: Callable[[Path], tuple[str, list[int]]]
 ) -> None:
@@ -130,7 +130,7 @@ def test_a_last_picture_that_is_shown_for_long_stays(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("pictures", "outputs"),
-    [(1, 3), *[pytest.param(n, m, marks=pytest.mark.slow) for n, m in ((2, 5), (3, 8))]],
+    [(1, 3), *slow((2, 5), (3, 8))],
 )
 def test_the_shortest_films_are_films(tmp_path: Path, pictures: int, outputs: int) -> None:
     """At 24 fps to 60: 2.5, 5 and 7.5 pictures."""

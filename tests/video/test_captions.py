@@ -21,6 +21,7 @@ from filmcli.video.encode import SegmentWriter
 from filmcli.video.probe import probe
 from tests.clips import ffmpeg, pattern
 from tests.forked import run
+from tests.marks import slow
 from tests.video.test_seen import captioned
 
 WORDS = {1: b"\xc8\x45", 2: b"\x4c\x4c", 5: b"\x4f\x80"}  # with the parity that CEA-608 wants
@@ -48,7 +49,7 @@ def heard(path: Path) -> list[tuple[float, bytes]]:
 
 
 @pytest.mark.parametrize(
-    ("rate", "output"), [("2x", "out.mkv"), ("60", "out.mp4"), ("12", "out.mp4")]
+    ("rate", "output"), [("60", "out.mp4"), *slow(("2x", "out.mkv"), ("12", "out.mp4"))]
 )
 def test_captions_stay_at_their_times(tmp_path: Path, rate: str, output: str) -> None:
     captioned_film(tmp_path)
@@ -68,7 +69,7 @@ def test_captions_stay_at_their_times(tmp_path: Path, rate: str, output: str) ->
     assert left == sorted(["in.mp4", "stream.h264", output])
 
 
-@pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv444p", "yuv420p10le"])
+@pytest.mark.parametrize("pix_fmt", ["yuv420p10le", *slow("yuv420p", "yuv444p")])
 def test_pictures_with_captions_are_the_same_to_the_last_bit(tmp_path: Path, pix_fmt: str) -> None:
     lossless = ("-c:v", "ffv1", "-pix_fmt", pix_fmt)
     path = pattern(

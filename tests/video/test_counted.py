@@ -14,6 +14,7 @@ from filmcli.video.decode import decode
 from filmcli.video.probe import probe
 from tests.clips import ffmpeg, ffprobe, pattern
 from tests.forked import run
+from tests.marks import slow
 from tests.survey.test_pulldown import flagged
 
 STREAMS = {
@@ -33,7 +34,7 @@ def stream(folder: Path, kind: str, rate: str, count: int) -> str:
 
 
 @pytest.mark.parametrize("kind", ["h264", "hevc", "mpeg2"])
-@pytest.mark.parametrize("rate", ["30000/1001", "60"])
+@pytest.mark.parametrize("rate", ["30000/1001", *slow("60")])
 def test_a_stream_that_names_its_rate_has_exact_times(tmp_path: Path, kind: str, rate: str) -> None:
     info = probe(stream(tmp_path, kind, rate, 40))
     times = [frame.time for frame in decode(info)]
