@@ -28,6 +28,7 @@ from filmcli.video.decode import (
 from filmcli.video.pixels import EXACT_FLAGS, layout_of, plan_pixels
 from filmcli.video.probe import probe
 from tests.clips import add_sound, ffmpeg, noise, pattern, raw, write_film, write_vfr
+from tests.marks import slow
 
 W, H = 32, 24
 PLANAR = (
@@ -445,11 +446,13 @@ def children() -> list[int]:
 @pytest.mark.parametrize(
     ("name", "codec"),
     [
-        ("closed.mp4", ("-c:v", "libx264", "-preset", "ultrafast", "-bf", "2")),
         ("open.mkv", ("-c:v", "libx264", "-preset", "ultrafast", "-bf", "3", "-x264-params",
                       "open-gop=1")),
         ("refreshed.mp4", ("-c:v", "libx264", "-preset", "ultrafast", "-intra-refresh", "1")),
-        ("no_index.ts", ("-c:v", "mpeg2video")),
+        *slow(
+            ("closed.mp4", ("-c:v", "libx264", "-preset", "ultrafast", "-bf", "2")),
+            ("no_index.ts", ("-c:v", "mpeg2video")),
+        ),
     ],
 )  # fmt: skip
 def test_a_decoder_that_leaps_gives_the_same_frames(

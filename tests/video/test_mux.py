@@ -27,6 +27,7 @@ from tests.clips import (
     write_film,
     write_vfr,
 )
+from tests.marks import slow
 from tests.video.remake import FAST, LOSSLESS, remake
 
 YUV420 = Layout("yuv420p", "yuv", 8, 1, 1)
@@ -34,7 +35,9 @@ B_FRAMES = ("-qp", "0", "-bf", "3", "-b_strategy", "0", "-b-pyramid", "normal")
 NTSC60 = Fraction(60000, 1001)
 
 
-@pytest.mark.parametrize("rate", [Fraction(24000, 1001), Fraction(60), NTSC60, Fraction(125, 2)])
+@pytest.mark.parametrize(
+    "rate", [NTSC60, Fraction(125, 2), *slow(Fraction(24000, 1001), Fraction(60))]
+)
 def test_joined_b_frames_are_the_frames_written_each_at_its_time(
     tmp_path: Path, rate: Fraction
 ) -> None:
@@ -64,11 +67,13 @@ def test_joined_b_frames_are_the_frames_written_each_at_its_time(
     ("codec", "ending", "args"),
     [
         ("x265", ".mkv", ("-x265-params", "bframes=4:log-level=error")),
-        ("av1", ".mp4", ("-preset", "12")),
         ("prores", ".mov", ()),
-        ("ffv1", ".mkv", ()),
         ("mpeg4", ".mp4", ("-bf", "2")),
-        ("libvpx-vp9", ".webm", ("-cpu-used", "8", "-deadline", "realtime")),
+        *slow(
+            ("av1", ".mp4", ("-preset", "12")),
+            ("ffv1", ".mkv", ()),
+            ("libvpx-vp9", ".webm", ("-cpu-used", "8", "-deadline", "realtime")),
+        ),
     ],
 )
 def test_every_codec_joins_at_exact_times(
@@ -84,7 +89,7 @@ def test_every_codec_joins_at_exact_times(
 
 
 @pytest.mark.parametrize("ending", [".mp4", ".mkv", ".ts"])
-@pytest.mark.parametrize(("video", "audio"), [(0.52, 0.0), (1.0, 1.25)])
+@pytest.mark.parametrize(("video", "audio"), [(0.52, 0.0), *slow((1.0, 1.25))])
 def test_sound_keeps_its_distance_from_the_picture(
     tmp_path: Path, ending: str, video: float, audio: float
 ) -> None:
@@ -118,7 +123,7 @@ def test_an_edit_list_hides_pictures_and_the_sound_still_fits(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("ending", [".mkv", ".ts", ".nut"])
-@pytest.mark.parametrize("source", [".mp4", ".mov"])
+@pytest.mark.parametrize("source", [".mp4", *slow(".mov")])
 def test_what_an_edit_list_hides_does_not_come_back_in_another_container(
     tmp_path: Path, source: str, ending: str
 ) -> None:
@@ -248,7 +253,7 @@ def with_header_again(flv: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("kind", ["header", "joined"])
-@pytest.mark.parametrize("ending", [".mkv", ".mp4"])
+@pytest.mark.parametrize("ending", [".mkv", *slow(".mp4")])
 def test_sound_whose_header_comes_again_spoils_no_other_stream(
     tmp_path: Path, kind: str, ending: str
 ) -> None:

@@ -18,6 +18,7 @@ from filmcli.video.probe import probe
 from filmcli.video.seen import CAPTIONS, Seen, lost_beside
 from tests.clips import ffmpeg, hashes, pattern
 from tests.forked import run
+from tests.marks import slow
 
 X264, X265 = Encoding("x264"), Encoding("x265")
 HDR = ("master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,1)",
@@ -112,7 +113,7 @@ def test_marks_of_films_around_you_are_seen(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize(("output", "sound"), [("out.mp4", True), ("out.mov", False)])
+@pytest.mark.parametrize(("output", "sound"), [("out.mp4", True), *slow(("out.mov", False))])
 def test_a_film_around_you_says_so_in_mp4(tmp_path: Path, output: str, sound: bool) -> None:
     """And plays as before: its index grew, and all that stands behind it was moved."""
     marked(tmp_path / "bare.mp4")
@@ -165,7 +166,7 @@ def told_marks(path: Path) -> str:
 
 @pytest.mark.parametrize(
     ("codec", "way"),
-    [("x264", "equirectangular"), ("ffv1", "equirectangular"), ("libvpx-vp9", "cubemap")],
+    [("libvpx-vp9", "cubemap"), *slow(("x264", "equirectangular"), ("ffv1", "equirectangular"))],
 )
 def test_a_film_around_you_says_so_in_matroska_and_back(
     tmp_path: Path, codec: str, way: str
@@ -187,7 +188,7 @@ def test_marks_that_a_film_cannot_have_are_named(tmp_path: Path, codec: str, out
     assert "marks of a spherical film (360 degrees) cannot be carried over" in done.stderr
 
 
-@pytest.mark.parametrize(("name", "codec"), [("out.mkv", "mpeg4"), ("out.ts", "x264")])
+@pytest.mark.parametrize(("name", "codec"), [("out.ts", "x264"), *slow(("out.mkv", "mpeg4"))])
 def test_a_film_for_two_eyes_says_so_where_it_can(tmp_path: Path, name: str, codec: str) -> None:
     marked(tmp_path / "in.mp4")
     done = run(["upsample", "in.mp4", "-o", name, "-c", codec, "--cuts", "off"], tmp_path)
