@@ -1,4 +1,4 @@
-"""Measure what is not measured yet, then write tables and curves."""
+"""Measure what is not measured yet, then write the tables."""
 
 from __future__ import annotations
 
@@ -6,100 +6,100 @@ import argparse
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from benchmarks.adaptation import __doc__ as about
-from benchmarks.adaptation.backbone import backbone
+from benchmarks.adaptation import unlike
 from benchmarks.adaptation.courses import GROUPS, SIZES, Course
-from benchmarks.adaptation.measure import Model, measure, model_of, read_shot
-from benchmarks.adaptation.report import Row, draw, rewrite, summary, words
+from benchmarks.adaptation.measure import Model, Shot, measure, model_of, read_shot, shot_of
+from benchmarks.adaptation.report import LIKE, UNLIKE, Row, Rows, rewrite, summary, words
+
+T = TypeVar("T")
+
+Clips = dict[str, Callable[[], Shot]]
+"""How to get every clip of a set, by its name."""
 
 
 def main() -> None:
     """Go through the courses, one clip after the other; what stands in the results is kept."""
     asked = _arguments()
     size, results = SIZES[asked.size], f"{asked.output}.jsonl"
-    paths = sorted(str(path) for path in Path(asked.clips).glob("*.mp4"))[: size.clips]
-    models = _models(asked)
+    model = model_of(asked.weights)
+    sets = _sets(asked)
     known = {json.dumps(row["key"], sort_keys=True): row for row in _read(results)}
-    rows: dict[Course, list[Row]] = {}
+    rows: Rows = {}
     started, measured = time.monotonic(), 0
-    for course, path in _work(asked.groups, models, size.most_steps, paths):
-        key = _key(course, path, asked.size, models[course.weights])
+    for course, of, name in _work(asked.groups, sets):
+        followed = replace(course, counts=tuple(n for n in course.counts if n <= size.most_steps))
+        key = _key(followed, of, name, asked.size, model)
         spelled = json.dumps(key, sort_keys=True)
         if spelled not in known:
             if time.monotonic() - started > 60 * asked.minutes:
                 continue
-            found = measure(models[course.weights], read_shot(path, size), course)
-            known[spelled] = {"key": key, **found}
+            known[spelled] = {"key": key, **measure(model, sets[of][name](), followed)}
             with open(results, "a") as file:
                 file.write(json.dumps(known[spelled]) + "\n")
             measured += 1
-        rows.setdefault(_named(course), []).append(known[spelled])
-        if len(rows[_named(course)]) == len(paths):
-            _tell(course, rows[_named(course)])
+        found = rows.setdefault((of, course), [])
+        found.append(known[spelled])
+        if len(found) == len(sets[of]):
+            _tell(of, course, found)
     print(f"{measured} rows measured in {time.monotonic() - started:.0f} s")
     # A course that is not through yet would have a mean of other clips than the rest.
-    whole = {course: found for course, found in rows.items() if len(found) == len(paths)}
-    pictures = draw(whole, asked.output)
+    whole = {place: found for place, found in rows.items() if len(found) == len(sets[place[0]])}
     if os.path.exists(f"{asked.output}.md"):
-        rewrite(f"{asked.output}.md", whole, pictures)
+        rewrite(f"{asked.output}.md", whole)
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.adaptation", description=about)
     parser.add_argument("clips", help="folder of clips that no weights were trained on")
-    parser.add_argument("--weights", help="base weights; by default those that ship")
-    parser.add_argument("--meta", help="the same weights, meta-trained; left out without")
-    parser.add_argument("--retrained", help="trained on as --meta, without inner steps; likewise")
-    parser.add_argument("--train", help="clips to train the second backbone on; left out without")
-    parser.add_argument("--size", choices=SIZES, default="small")
+    parser.add_argument("--weights", help="what adapts; by default the weights that ship")
+    parser.add_argument("--films", help="clips to make unlike scenes of; left out without")
+    parser.add_argument("--size", choices=SIZES, default="few")
     parser.add_argument("--groups", nargs="*", choices=GROUPS, default=list(GROUPS))
     parser.add_argument("--minutes", type=float, default=float("inf"), help="begin no row later")
-    parser.add_argument("--work", default="build/adaptation", help="for the backbone's weights")
     parser.add_argument("-o", "--output", default="docs/adaptation", help="prefix of all files")
     return parser.parse_args()
 
 
-def _models(asked: argparse.Namespace) -> dict[str, Model]:
-    models = {"base": model_of(asked.weights)}
-    for label, path in (("meta", asked.meta), ("re-trained", asked.retrained)):
-        if path:
-            models[label] = model_of(path)
-    if asked.train and "backbone" in asked.groups:
-        models |= backbone(asked.train, asked.size, asked.work)
-    return models
+def _sets(asked: argparse.Namespace) -> dict[str, Clips]:
+    """The clips of the folder and, with films to make them of, those unlike the training."""
+    size = SIZES[asked.size]
+    paths = _some(sorted(Path(asked.clips).glob("*.mp4")), size.clips)
+    sets: dict[str, Clips] = {
+        LIKE: {path.stem: partial(read_shot, str(path), size) for path in paths}
+    }
+    if asked.films:
+        made = _some(list(unlike.sequences(asked.films)), size.clips)
+        sets[UNLIKE] = {name: partial(shot_of, name, frames, size) for name, frames in made}
+    return sets
 
 
-def _work(
-    groups: list[str], models: Mapping[str, Model], most: int, paths: list[str]
-) -> Iterator[tuple[Course, str]]:
-    """Every course of which there are weights, with every clip."""
+def _some(items: list[T], most: int | None) -> list[T]:
+    """So many of the items, evenly spread; all if there are no more."""
+    if most is None or most >= len(items):
+        return items
+    return [items[len(items) * n // most] for n in range(most)]
+
+
+def _work(groups: Sequence[str], sets: dict[str, Clips]) -> Iterator[tuple[Course, str, str]]:
+    """Every course with every clip of every set."""
     for group in groups:
         for course in GROUPS[group]:
-            if course.weights in models:
-                counts = tuple(count for count in course.counts if count <= most)
-                for path in paths:
-                    yield replace(course, counts=counts), path
+            for of, clips in sets.items():
+                for name in clips:
+                    yield course, of, name
 
 
-def _named(course: Course) -> Course:
-    """The course of the plan, whatever of it a smaller size leaves out."""
-    return next(
-        planned
-        for courses in GROUPS.values()
-        for planned in courses
-        if replace(planned, counts=course.counts) == course
-    )
-
-
-def _key(course: Course, path: str, size: str, model: Model) -> dict[str, Any]:
+def _key(course: Course, of: str, name: str, size: str, model: Model) -> dict[str, Any]:
     """All that a row depends on, and so nothing of the gate: scores are kept, not its verdict."""
     recipe = replace(course.recipe(model.recipe), margin_db=0.0, errors=0.0).spelled()
-    names = {"clip": Path(path).stem, "size": size, "fingerprint": model.fingerprint}
+    names = {"set": of, "clip": name, "size": size, "fingerprint": model.fingerprint}
     return {**course.key(), **names, "recipe": recipe}
 
 
@@ -109,13 +109,14 @@ def _read(results: str) -> list[Row]:
     return [json.loads(line) for line in Path(results).read_text().splitlines()]
 
 
-def _tell(course: Course, rows: list[Row]) -> None:
-    for count in course.counts:
-        of = summary(rows, count)
+def _tell(of: str, course: Course, rows: list[Row]) -> None:
+    for count in (each["steps"] for each in rows[0]["steps"]):
+        it = summary(rows, count)
         print(
-            f"{words(course)}, {count} steps: {of.base:.2f} dB, {of.gain:+.3f} "
-            f"(worst {of.worst:+.3f}), gated {of.gated:+.3f} ({of.gated_worst:+.3f}), "
-            f"{of.kept}/{of.clips} kept, {of.frames:.1f} frames",
+            f"{of}: {words(course)}, {count} steps: {it.base:.2f} dB, {it.gain:+.3f} "
+            f"({it.worst:+.3f} to {it.best:+.3f}), LPIPS {it.lpips:+.2f} %, gated "
+            f"{it.gated:+.3f} ({it.gated_worst:+.3f}), LPIPS {it.gated_lpips:+.2f} % "
+            f"({it.gated_lpips_worst:+.2f}), {it.kept}/{it.clips} kept, {it.frames:.1f} frames",
             flush=True,
         )
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from filmcli.adaptation.lessons import Questions
 from filmcli.adaptation.scene import Recipe
+from filmcli.adaptation.subsets import ADAPTERS, DIALS
 
 TRUTH = "truth"
 """The lesson that no film can give: its dropped frames, as far as they are not scored."""
@@ -19,8 +20,7 @@ QUESTIONS = {
     "cycle": Questions(0.0, 1.0),
     "both": Questions(1.0, 1.0),
 }
-STEPS = (1, 2, 3, 5, 10, 30)
-SWEEP = (1, 3, 10)
+STEPS = (1, 3, 10)
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ class Course:
             rates=learned.rates if self.rate is None else None,
             learning_rate=self.rate or 0.0,
             rule=learned.rule if self.rate is None else self.rule,
+            longest=learned.longest if self.rate is None else Recipe().longest,
             subset=self.subset,
             questions=QUESTIONS[self.questions] if self.questions else learned.questions,
         )
@@ -57,7 +58,7 @@ class Course:
 
 @dataclass(frozen=True)
 class Size:
-    """How much is measured: the first `clips`, of each the `dropped` frames in a window's width."""
+    """How much is measured: `clips` of a set, of each the `dropped` frames in a window's width."""
 
     clips: int | None
     dropped: int | None
@@ -68,61 +69,25 @@ class Size:
 SIZES: Mapping[str, Size] = MappingProxyType(
     {
         "tiny": Size(2, 1, 160, 3),
-        "small": Size(None, 2, 320, 30),
-        "full": Size(None, None, None, 30),
+        "few": Size(8, 2, 320, 10),
+        "small": Size(None, 2, 320, 10),
+        "full": Size(None, None, None, 10),
     }
 )
 
-_RATES = (1e-4, 3e-4, 1e-3)
-# Low-rank factors begin at zero and multiply: they need longer steps than weights.
-_OF_SUBSET = {"fusion": 3e-4, "heads": 3e-4, "late": 1e-4, "all": 1e-4, "adapters": 1e-3}
+RATES: Mapping[str, float] = MappingProxyType(
+    # Low-rank factors begin at zero and multiply: they need longer steps than weights.
+    {DIALS: 0.03, "tail": 3e-4, ADAPTERS: 1e-3, "all": 1e-4}
+)
+"""What adapts, and by which rate: the groups of parameters that are compared."""
 
 GROUPS: Mapping[str, Sequence[Course]] = MappingProxyType(
     {
-        "steps": (
-            Course(),
-            Course(weights="meta", rate=None),
-            Course(weights="re-trained"),
-            Course(weights="meta", counts=SWEEP),
-            Course(rule="sgd", rate=0.03, counts=SWEEP),
-        ),
-        "lessons": (
-            *(Course(questions=asked, counts=SWEEP) for asked in ("doubled", "both")),
-            *(
-                Course(weights="meta", rate=None, questions=asked, counts=SWEEP)
-                for asked in ("doubled", "both")
-            ),
-        ),
-        "limit": (
-            Course(questions=TRUTH, counts=SWEEP),
-            Course(questions=TRUTH, subset="all", rate=1e-4, counts=SWEEP),
-            Course(weights="meta", rate=None, questions=TRUTH, counts=SWEEP),
-        ),
-        "subsets": tuple(
-            Course(subset=subset, rate=rate, counts=SWEEP) for subset, rate in _OF_SUBSET.items()
-        ),
-        "rates": tuple(
-            Course(weights=weights, rate=rate, counts=SWEEP)
-            for weights in ("base", "meta")
-            for rate in _RATES
-            if rate != Recipe().learning_rate
-        ),
-        "backbone": (
-            Course("voxelflow", subset="all", rate=1e-4),
-            Course("voxelflow meta", subset="all", rate=None),
-            Course("voxelflow meta", subset="all", rate=1e-4),
-        ),
+        lesson: tuple(
+            Course(questions=lesson, subset=subset, rate=rate) for subset, rate in RATES.items()
+        )
+        for lesson in (TRUTH, "cycle", "doubled")
     }
+    | {"learned": (Course(rate=None),)}
 )
-"""In the order in which they are measured: the first matters most."""
-
-CAPTIONS = {
-    "steps": "Steps: base weights tuned by hand-set rates, meta-trained ones by theirs too",
-    "lessons": "Lessons: the doubled gap, the cycle, both",
-    "limit": "What a scene could teach: other dropped frames of it, by their truth",
-    "subsets": "What adapts",
-    "rates": "Inner rates",
-    "backbone": "A network of another structure: voxel flow, all of it adapting",
-}
-BESIDE = {"lessons": ("steps",), "limit": ("steps",), "subsets": ("steps",), "rates": ("steps",)}
-"""Groups whose courses stand in a group's picture too, for comparison."""
+"""In the order in which they are measured: the first, the limit of the others, matters most."""

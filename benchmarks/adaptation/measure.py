@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from benchmarks.adaptation.courses import TRUTH, Course, Size
 from filmcli.adaptation.film import adaptable, recipe_of
+from filmcli.adaptation.judges import judge_named
 from filmcli.adaptation.lessons import Exam, Questions, Triplets, decibels
 from filmcli.adaptation.making import Make, Making
 from filmcli.adaptation.scene import (
@@ -32,6 +33,8 @@ from filmcli.adaptation.scene import (
 )
 from filmcli.adaptation.support import Choice, gather, stack
 from filmcli.evaluation.makers import Network, Run
+from filmcli.evaluation.metrics import Picture
+from filmcli.lpips import Lpips, load_lpips
 from filmcli.network.weights import Weights, load
 from filmcli.video.footage import read_rgb
 
@@ -82,11 +85,11 @@ def _doorway_seconds(weights: Weights, shot: Shot) -> float:
 _MULTIPLE = 8  # px that a network's sides are; only the doorway pads
 
 
-def read_shot(path: str, size: Size) -> Shot:
-    """Read a clip; dropped frames spread over it, within a middle window, will be scored."""
+def shot_of(name: str, pictures: Iterable[Picture], size: Size) -> Shot:
+    """Return a clip as a shot; of dropped frames spread over it, a middle window is scored."""
     frames = [
-        torch.from_numpy(frame.copy()).permute(2, 0, 1)[None].float() / 255
-        for frame in read_rgb(path)
+        torch.from_numpy(picture.copy()).permute(2, 0, 1)[None].float() / 255
+        for picture in pictures
     ]
     places = np.arange(len(frames[1:-1:2]))
     if size.dropped is not None:
@@ -100,13 +103,18 @@ def read_shot(path: str, size: Size) -> Shot:
     window = (slice(top, top + rows), slice(left, left + columns))
     dropped = dict(enumerate(frames[1:-1:2]))
     truth = {int(i): dropped.pop(int(i)) for i in places}
-    return Shot(Path(path).stem, frames[::2], truth, dropped, window)
+    return Shot(name, frames[::2], truth, dropped, window)
+
+
+def read_shot(path: str, size: Size) -> Shot:
+    """Read a clip as a shot."""
+    return shot_of(Path(path).stem, read_rgb(path), size)
 
 
 class Truth:
     """Scores parameters by the dropped frames; what does not depend on `names` is done once."""
 
-    def __init__(self, net: nn.Module, shot: Shot, names: Sequence[str]) -> None:
+    def __init__(self, net: nn.Module, shot: Shot, names: Sequence[str], lpips: Lpips) -> None:
         rows, columns = shot.window
         making, half = Making(net, names), torch.tensor([0.5])
         kept = {
@@ -121,14 +129,18 @@ class Truth:
             return making.between(kept[left], kept[left + 1], half, around)
 
         self._asked = [(made(i), truth[..., rows, columns]) for i, truth in shot.truth.items()]
+        self._lpips = lpips
 
     @torch.no_grad()
-    def scores(self, params: dict[str, Tensor]) -> list[float]:
-        """PSNR of each frame, rounded to 8 bits as a film's are."""
-        return [
-            decibels((make(params).clamp(0, 1) * 255).round() / 255, truth)[0]
-            for make, truth in self._asked
+    def scores(self, params: dict[str, Tensor]) -> dict[str, list[float]]:
+        """Return PSNR ("truth") and LPIPS of each frame, rounded to 8 bits as a film's are."""
+        made = [
+            ((make(params).clamp(0, 1) * 255).round() / 255, truth) for make, truth in self._asked
         ]
+        return {
+            "truth": [decibels(frame, truth)[0] for frame, truth in made],
+            "lpips": [float(self._lpips(frame, truth)) for frame, truth in made],
+        }
 
 
 def measure(model: Model, shot: Shot, asked: Course) -> dict[str, Any]:
@@ -141,37 +153,53 @@ def measure(model: Model, shot: Shot, asked: Course) -> dict[str, Any]:
     found = lessons_of(_scene(shot), shot.kept.__getitem__, recipe)
     assert not isinstance(found, str), f"{shot.name}: {found}"
     support, held_out = found
-    if asked.questions == TRUTH:
-        support = _true_lessons(shot, recipe)
+    if asked.questions == TRUTH:  # which is a limit: no gate is asked
+        support, held_out = _true_lessons(shot, recipe, roomy=support[0].around is not None), []
     names = adapting(net, recipe)
     prepared = time.process_time()
-    exam = Exam(net, stack(held_out), Questions(), names)
-    before = _by_question(exam.scores({}).psnr)
+    exam = _exam(net, held_out, names, recipe)
+    before = exam({})
     examined = time.process_time() - prepared
-    truth = Truth(net, shot, names)
+    truth = Truth(net, shot, names, load_lpips())
     base = truth.scores({})
     steps = []
     for count, deltas, seconds in _trajectory(model, support, recipe, asked.counts):
         params = applied(net, deltas)
-        after = _by_question(exam.scores(params).psnr)
-        scores = truth.scores(params)
         spent = prepared - started + seconds + (1 + len(looks(count))) * examined
-        steps.append({"steps": count, "seconds": spent, "truth": scores, **after})
-    told = {"clip": shot.name, "taught": list(recipe.questions), "truth": base, **before}
+        steps.append({"steps": count, "seconds": spent, **truth.scores(params), **exam(params)})
+    told = {"clip": shot.name, "taught": list(recipe.questions), **base, **before}
     return {**_rounded({**told, "steps": steps}), "frame_seconds": model.frame_seconds(shot)}
 
 
-def _by_question(scores: Sequence[Sequence[float]]) -> dict[str, Sequence[float]]:
-    return dict(zip(Questions._fields, scores, strict=True))
+def _exam(
+    net: nn.Module, held_out: Sequence[Triplets], names: Sequence[str], recipe: Recipe
+) -> Callable[[dict[str, Tensor]], dict[str, Any]]:
+    """Return what tells how parameters answer what is held out; nothing, if nothing is."""
+    if not held_out:
+        return lambda _: {}
+    judge = judge_named(recipe.judge, held_out[0].left.device)
+    exam = Exam(net, stack(held_out), Questions(), names, judge)
+
+    def told(params: dict[str, Tensor]) -> dict[str, Any]:
+        psnr, distances = exam.scores(params)
+        return {**dict(zip(Questions._fields, psnr, strict=True)), "distances": distances}
+
+    return told
 
 
-def _true_lessons(shot: Shot, recipe: Recipe) -> list[Triplets]:
-    """Lessons at the interval that will be made, from dropped frames that are not scored."""
-    places = np.array(sorted(shot.others))
+def _true_lessons(shot: Shot, recipe: Recipe, *, roomy: bool) -> list[Triplets]:
+    """Lessons at the interval that will be made, from dropped frames that are not scored.
+
+    `roomy` ones know the kept frames around, by which motion bends, as the film's own do.
+    """
+    last = len(shot.kept) - 2
+    places = np.array([i for i in sorted(shot.others) if not roomy or 0 < i < last])
     spread = np.linspace(0, len(places) - 1, min(recipe.support, len(places))).round().astype(int)
     frames = {2 * i: frame for i, frame in enumerate(shot.kept)}
     frames |= {2 * i + 1: frame for i, frame in shot.others.items()}
-    chosen = Choice([2 * int(i) + 1 for i in places[spread]], [])
+    # Two frames from the middle one stand dropped ones, for which no lesson here asks.
+    frames |= {2 * i + 1: shot.kept[i] for i in shot.truth}
+    chosen = Choice([2 * int(i) + 1 for i in places[spread]], [], roomy)
     times = [Fraction(i) for i in range(2 * len(shot.kept))]
     return gather(chosen, frames.__getitem__, times, recipe.crop_px, recipe.seed)[0]
 
@@ -202,7 +230,7 @@ def _trajectory(
 
 def _rounded(told: Any) -> Any:
     if isinstance(told, float):
-        return round(told, 4)
+        return round(told, 5)
     if isinstance(told, dict):
         return {name: _rounded(value) for name, value in told.items()}
     return [_rounded(value) for value in told] if isinstance(told, list) else told
