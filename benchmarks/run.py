@@ -1,6 +1,6 @@
 """Measure the speed of the networks, the cost of the pipeline around them, the memory of a film.
 
-    python -m benchmarks.run                    all of it, in about five minutes on two quiet cores
+    python -m benchmarks.run                    all of it, in about 20 minutes on two quiet cores
     python -m benchmarks.run speed overhead     only these
 
 Each part prints a table and one line of JSON with the machine, the versions and the commit, so
@@ -30,6 +30,7 @@ Row = dict[str, Any]
 PARTS: dict[str, Callable[[Path], list[Row]]] = {
     "speed": speed.measure,
     "overhead": pipeline.measure_overhead,
+    "start": pipeline.measure_start,
     "memory": pipeline.measure_memory,
 }
 ROOT = Path(__file__).resolve().parent.parent
