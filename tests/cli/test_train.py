@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
@@ -17,6 +15,7 @@ from filmcli.adaptation.subsets import subset
 from filmcli.cli import run
 from filmcli.network.networks import CONFIGS, build
 from filmcli.network.weights import load, save
+from tests import forked
 from tests.clips import pattern
 
 TINY = ["steps=2", "batch=1", "side=32"]
@@ -41,11 +40,11 @@ def test_weights_are_trained_from_clips_and_stills_and_gone_on_with(
     still = np.random.default_rng(0).integers(0, 256, (80, 90, 3), dtype=np.uint8)
     cv2.imwrite(str(tmp_path / "stills" / "a.png"), still)
     output = tmp_path / "out.safetensors"
-    command = [sys.executable, "-m", "filmcli", "train", clips, "--stills", "stills"]
+    command = ["train", clips, "--stills", "stills"]
     command += ["-o", str(output), *words(*TINY), "--workers", "0", "--report-every", "1"]
     command += ["--validate", clips, "--validate-every", "2"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
-    assert done.returncode == 0, done.stderr
+    done = forked.run(command, tmp_path)
+    assert done.code == 0, done.stderr
     assert done.stdout.splitlines() == [str(output)]
     first, second, third = done.stderr.splitlines()
     assert first.startswith("filmcli: step 1/2 charbonnier ") and "samples/s (data " in first
@@ -55,8 +54,8 @@ def test_weights_are_trained_from_clips_and_stills_and_gone_on_with(
     assert load(str(output)).metadata["steps"] == "2"
     assert "side=32" in load(str(output)).metadata["recipe"]
     # Done is done: the same command has nothing left to do.
-    again = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
-    assert (again.returncode, again.stderr) == (0, "")
+    again = forked.run(command, tmp_path)
+    assert (again.code, again.stderr) == (0, "")
 
 
 def test_training_goes_on_from_other_weights_of_the_same_network(
