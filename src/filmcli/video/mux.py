@@ -264,9 +264,7 @@ def _tag_words(info: VideoInfo, output: str, tags: Mapping[str, str]) -> list[st
     if output.lower().endswith(TRANSPORT):
         # No room for a comment, but for who sends the film; ffmpeg would name itself there.
         return ["-metadata", f"service_provider={tags['comment']}"] if "comment" in tags else []
-    report = read_report(info.path, "-show_entries", "format_tags=comment")
-    theirs = report.get("format", {}).get("tags", {})
-    comment = next((v for k, v in theirs.items() if k.lower() == "comment"), "")
+    comment = next((value for key, value in info.tags if key.lower() == "comment"), "")
     words = []
     for key, value in tags.items():
         kept = _MARK.sub("", comment) if key == "comment" else ""
