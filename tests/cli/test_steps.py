@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -14,8 +13,7 @@ import pytest
 from filmcli.network.weights import save
 from tests import nets
 from tests.clips import ffmpeg
-
-FILMCLI = [sys.executable, "-m", "filmcli"]
+from tests.forked import run, started
 
 
 @pytest.fixture(scope="module")
@@ -37,17 +35,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def words(output: str, steps: int) -> list[str]:
     return [
-        *FILMCLI, "upsample", "in.mkv", "-o", output, "-c", "ffv1", "--steps", str(steps),
+        "upsample", "in.mkv", "-o", output, "-c", "ffv1", "--steps", str(steps),
         "-w", "tinted.safetensors", "--json",
     ]  # fmt: skip
 
 
 def upsample(folder: Path, output: str, steps: int) -> list[dict[str, object]]:
     """Run it and return what was told of the scenes."""
-    done = subprocess.run(
-        words(output, steps), cwd=folder, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    done = run(words(output, steps), folder)
+    assert done.code == 0, done.stderr
     told = [json.loads(line) for line in done.stdout.splitlines()]
     return [line for line in told if line["event"] == "scene"]
 
@@ -80,11 +76,12 @@ def test_made_frames_are_of_adapted_weights_and_kept_ones_untouched(
 def test_a_run_that_was_killed_goes_on_to_the_same_end(
     folder: Path, scenes: list[dict[str, object]]
 ) -> None:
-    process = subprocess.Popen(words("killed.mkv", 2), cwd=folder, stdout=subprocess.DEVNULL)
-    while process.poll() is None and not list(folder.glob(".filmcli-*/000000.nut")):
-        time.sleep(0.02)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait() == 143
+    with started(words("killed.mkv", 2), folder) as running:
+        deadline = time.monotonic() + 60
+        while not list(folder.glob(".filmcli-*/000000.nut")) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        os.kill(running.pid, signal.SIGTERM)
+        assert running.end().code == 143
     assert [scene["scene"] for scene in upsample(folder, "killed.mkv", 2)] == [1]
     assert pictures(folder / "killed.mkv") == pictures(folder / "steps.mkv")
     assert len(scenes) == 2
@@ -93,8 +90,9 @@ def test_a_run_that_was_killed_goes_on_to_the_same_end(
 def test_what_adapt_wrote_is_used_and_gives_the_same_pictures(
     folder: Path, scenes: list[dict[str, object]]
 ) -> None:
-    adapt = [*FILMCLI, "adapt", "in.mkv", "--steps", "2", "-w", "tinted.safetensors", "--json"]
-    done = subprocess.run(adapt, cwd=folder, capture_output=True, text=True, check=True)
+    adapt = ["adapt", "in.mkv", "--steps", "2", "-w", "tinted.safetensors", "--json"]
+    done = run(adapt, folder)
+    assert done.code == 0, done.stderr
     found = [json.loads(line) for line in done.stdout.splitlines()][: len(scenes)]
     assert [scene["after"] for scene in found] == [scene["after"] for scene in scenes]
     # told again to the last digit of the seconds: nothing was computed anew

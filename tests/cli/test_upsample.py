@@ -86,7 +86,7 @@ def assert_refused(done: Done, code: int) -> None:
 
 
 def test_24_to_60_as_the_readme_says(tmp_path: Path) -> None:
-    source = film(tmp_path / "in.mp4")
+    source = film(tmp_path / "in.mp4", seconds=0.5)
     before = source.read_bytes()
     words = [*FILMCLI, "upsample", "in.mp4", "--fps", "60"]
     done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=tmp_path)
@@ -94,9 +94,9 @@ def test_24_to_60_as_the_readme_says(tmp_path: Path) -> None:
     assert done.stdout == "in.60fps.mp4\n"
     output = tmp_path / "in.60fps.mp4"
     facts = ffprobe(output)
-    assert facts["nb_read_packets"] == "60"
+    assert facts["nb_read_packets"] == "30"
     assert facts["r_frame_rate"] == facts["avg_frame_rate"] == "60/1"
-    assert abs(Fraction(facts["duration"]) - 1) <= Fraction(1, 120)
+    assert abs(Fraction(facts["duration"]) - Fraction(1, 2)) <= Fraction(1, 120)
     assert sound_hash(output) == sound_hash(source)
     assert sorted(os.listdir(tmp_path)) == ["in.60fps.mp4", "in.mp4"]
     assert source.read_bytes() == before
@@ -157,7 +157,7 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), *slow((signal.SIGTERM, 143))])
 def test_an_interrupted_run_goes_on_to_the_same_bytes(
     tmp_path: Path, uninterrupted: Path, number: int, code: int
 ) -> None:
@@ -230,14 +230,14 @@ def test_bad_inputs_give_one_clear_error_each_and_leave_nothing(tmp_path: Path) 
 
 
 def test_a_truncated_film_is_used_as_far_as_it_goes(tmp_path: Path) -> None:
-    source = film(tmp_path / "whole.mkv", seconds=2)
+    source = film(tmp_path / "whole.mkv")
     torn = tmp_path / "torn.mkv"
     torn.write_bytes(source.read_bytes()[: source.stat().st_size // 2])
     done = run(["upsample", "torn.mkv"], tmp_path)
     assert done.code == 0, done.stderr
     assert "warning" in done.stderr
     frames = int(ffprobe(tmp_path / "torn.2x.mkv")["nb_read_packets"])
-    assert 20 < frames < 90
+    assert 8 < frames < 44
 
 
 @pytest.mark.parametrize(
@@ -326,12 +326,12 @@ def test_json_has_one_end_for_each_input(tmp_path: Path) -> None:
 
 
 def test_slow_motion_stretches_picture_and_sound(tmp_path: Path) -> None:
-    film(tmp_path / "in.mp4")
+    film(tmp_path / "in.mp4", seconds=0.5)
     done = run(["upsample", "in.mp4", "--slow", "2"], tmp_path)
     assert done.code == 0, done.stderr
     output = tmp_path / "in.slow2x.mp4"
-    assert ffprobe(output)["nb_read_packets"] == "48"
-    assert abs(float(ffprobe(output, "a:0")["duration"]) - 2) < 0.1
+    assert ffprobe(output)["nb_read_packets"] == "24"
+    assert abs(float(ffprobe(output, "a:0")["duration"]) - 1) < 0.1
 
 
 def test_a_reader_that_leaves_ends_the_run_quietly(tmp_path: Path) -> None:
