@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
@@ -16,7 +14,7 @@ from filmcli.frames import Layout, Planes
 from filmcli.network.weights import save
 from tests import nets
 from tests.clips import ffmpeg, pattern, write_film
-from tests.forked import run
+from tests.forked import Done, run
 
 
 @pytest.fixture(scope="module")
@@ -28,17 +26,14 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(path)
 
 
-def filmcli(*args: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "filmcli", "adapt", *args],
-        capture_output=True, text=True, cwd=cwd, stdin=subprocess.DEVNULL, check=False,
-    )  # fmt: skip
+def adapt(*args: str, cwd: Path) -> Done:
+    return run(["adapt", *args], cwd)
 
 
 def test_a_film_gets_its_table_and_its_file(tmp_path: Path, weights: str) -> None:
     pattern(tmp_path / "in.mp4", 0.5)
-    done = filmcli("in.mp4", "--steps", "2", "-w", weights, "--cuts", "off", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+    done = adapt("in.mp4", "--steps", "2", "-w", weights, "--cuts", "off", cwd=tmp_path)
+    assert done.code == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0] == "in.mp4"
     assert lines[2].split()[:2] == ["1", "12"]
@@ -47,11 +42,11 @@ def test_a_film_gets_its_table_and_its_file(tmp_path: Path, weights: str) -> Non
     assert lines[3].startswith("1 of 1 scene adapted")
     assert sorted(os.listdir(tmp_path)) == ["in.adapted.safetensors", "in.mp4"]
     # the same again is known already; other steps are not
-    again = filmcli("in.mp4", "--steps", "2", "-w", weights, "--cuts", "off", cwd=tmp_path)
+    again = adapt("in.mp4", "--steps", "2", "-w", weights, "--cuts", "off", cwd=tmp_path)
     assert again.stdout.splitlines()[2] == lines[2]
     assert "as found before" in again.stdout
     before = (tmp_path / "in.adapted.safetensors").read_bytes()
-    other = filmcli("in.mp4", "--steps", "1", "-w", weights, "--cuts", "off", cwd=tmp_path)
+    other = adapt("in.mp4", "--steps", "1", "-w", weights, "--cuts", "off", cwd=tmp_path)
     assert "as found before" not in other.stdout
     assert (tmp_path / "in.adapted.safetensors").read_bytes() != before
 
@@ -61,8 +56,8 @@ def test_without_a_film_the_folders_are_taken_as_json(tmp_path: Path, weights: s
     pattern(tmp_path / "b.2x.mkv", 0.2)  # an output of ours
     (tmp_path / "deeper").mkdir()
     pattern(tmp_path / "deeper" / "c.mkv", 0.2)
-    done = filmcli("--json", "-w", weights, "--cuts", "off", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+    done = adapt("--json", "-w", weights, "--cuts", "off", cwd=tmp_path)
+    assert done.code == 0, done.stderr
     assert "1 of this folder" in done.stderr
     told = [json.loads(line) for line in done.stdout.splitlines()]
     assert [line["event"] for line in told] == ["scene", "done"]
@@ -81,8 +76,8 @@ def test_a_scene_that_returns_is_told_of_with_its_first(tmp_path: Path, weights:
         frames += [((texture[:, 2 * i :][:, :96] + light).astype(np.uint8),) for i in range(7)]
     write_film(tmp_path / "in.mkv", frames, Layout("gray", "gray"))
     (tmp_path / "cuts").write_text("0.292\n0.583\n")
-    done = filmcli("in.mkv", "-w", weights, "--cuts", "cuts", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+    done = adapt("in.mkv", "-w", weights, "--cuts", "cuts", cwd=tmp_path)
+    assert done.code == 0, done.stderr
     told = [line.split()[4:] for line in done.stdout.splitlines()[2:5]]
     kinds = [" ".join(words).lstrip("0123456789. ") for words in told]
     assert kinds[:2] == ["adapted, 1 step"] * 2
@@ -90,8 +85,8 @@ def test_a_scene_that_returns_is_told_of_with_its_first(tmp_path: Path, weights:
 
 
 def test_without_any_film_a_built_in_one_is_taken(tmp_path: Path, weights: str) -> None:
-    done = filmcli("--steps", "1", "-w", weights, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+    done = adapt("--steps", "1", "-w", weights, cwd=tmp_path)
+    assert done.code == 0, done.stderr
     assert "taking a built-in one" in done.stderr
     assert done.stdout.count("->") == 2
     assert "nothing was written" in done.stdout
@@ -106,8 +101,8 @@ def test_what_cannot_be_done_is_said_in_one_error(
 ) -> None:
     pattern(tmp_path / "in.mp4", 0.2)
     (tmp_path / "in.adapted.safetensors").write_text("something of somebody else's")
-    done = filmcli(*args, "-w", weights, cwd=tmp_path)
-    assert done.returncode == code
+    done = adapt(*args, "-w", weights, cwd=tmp_path)
+    assert done.code == code
     assert "Traceback" not in done.stderr
     assert (tmp_path / "in.adapted.safetensors").read_text().startswith("something")
 
