@@ -9,4 +9,5 @@ What stands there already is not done again. Without CLIPS it only trains.
     stages.py     what is trained, in which order, by which settings
     courses.py    what is compared
     report.py     tables and curves
+    pictures.py   a frame to look at: unadapted, adapted, the truth
 """

@@ -17,6 +17,7 @@ from benchmarks.adaptation.courses import SIZES, Course
 from benchmarks.adaptation.measure import Model, Shot, measure, read_shot
 from benchmarks.backbones import __doc__ as about
 from benchmarks.backbones.courses import SUPPORT, SUPPORTS, every_course
+from benchmarks.backbones.pictures import draw_strips
 from benchmarks.backbones.report import Rows, draw, rewrite, tell
 from benchmarks.backbones.stages import SIDE_PX, cost, every_stage, is_done, train
 from filmcli.adaptation.film import prepared, recipe_of
@@ -38,8 +39,10 @@ def main() -> None:
         train(stage, material, folder)
     if asked.clips is None:
         return
-    rows = _measured(asked, _models(folder, asked.size))
-    pictures = draw(rows, asked.output)
+    models = _models(folder, asked.size)
+    rows = _measured(asked, models)
+    strips = draw_strips({label: model for label, (model, _) in models.items()}, asked.output)
+    pictures = [*draw(rows, asked.output), *strips]
     if Path(f"{asked.output}.md").exists():
         rewrite(f"{asked.output}.md", rows, pictures)
 

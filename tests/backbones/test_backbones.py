@@ -97,6 +97,12 @@ class TestSuperSloMo:
         assert to_left.unique().tolist() == [-(0.25 * 0.75 * 8) - 0.25 * 0.25 * 4]
         assert to_right.unique().tolist() == [0.75**2 * 8 + 0.75 * 0.25 * 4]
 
+    def test_backwards_in_time_left_is_right(self) -> None:
+        onwards, back = torch.randn(2, 1, 2, 4, 4)
+        time = torch.tensor(0.3).view(1, 1, 1, 1)
+        reversed_ways = at_moment(back, onwards, 1 - time)[::-1]
+        torch.testing.assert_close(at_moment(onwards, back, time), reversed_ways)
+
     @pytest.mark.parametrize("phase", [0.25, 0.5])
     def test_a_known_flow_meets_the_frame_at_any_phase(self, phase: float) -> None:
         net = SuperSloMo()

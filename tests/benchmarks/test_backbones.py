@@ -107,4 +107,5 @@ def test_a_second_run_trains_and_measures_nothing(tmp_path: Path) -> None:
     assert files[0] == files[1]
     assert len(files[0].splitlines()) == 10  # all that is asked of voxel flow
     assert told[1] == [line for line in told[0] if " dB; 1: " in line]
-    assert (tmp_path / "study-steps.png").stat().st_size > 1000
+    for name in ("study-steps.png", "study-strips.jpg"):
+        assert (tmp_path / name).stat().st_size > 1000
