@@ -17,6 +17,7 @@ from types import SimpleNamespace
 import pytest
 
 from filmcli.errors import MachineError, RenderError
+from tests.marks import slow
 from tests.rays import QUIET, Nodes, cluster, crew
 
 from filmcli.cluster.crew import Crew  # isort: skip (Ray is there)
@@ -91,12 +92,6 @@ class Sums:
         return self.said == {n: [n, n * n] for n in self.todo}
 
 
-@pytest.fixture(scope="module")
-def nodes() -> Iterator[Nodes]:
-    with cluster(nodes=2) as started:
-        yield started
-
-
 def tries(folder: Path, number: int) -> int:
     return len((folder / str(number)).read_text().splitlines())
 
@@ -161,7 +156,7 @@ def test_when_all_nodes_are_gone_that_is_said(tmp_path: Path) -> None:
     ("name", "said", "why"),
     [
         ("__version__", "0.0.9", "and 0.0.9 here"),
-        ("is_lpips_here", lambda: False, "lpips is installed there and missing here"),
+        *slow(("is_lpips_here", lambda: False, "lpips is installed there and missing here")),
     ],
 )
 def test_a_node_with_other_programs_is_refused(
