@@ -15,6 +15,7 @@ import pytest
 
 from filmcli.cli import COMMANDS
 from tests.clips import pattern
+from tests.marks import slow
 
 ROOT = Path(__file__).parents[1]
 PARTS = ("pyproject.toml", "MANIFEST.in", "README.md", "LICENSE", "LICENSES.md", "src", "weights")
@@ -133,7 +134,13 @@ def test_the_wheel_alone_is_seen(installed: Path, workplace: Path) -> None:
     assert Path(told.stdout.strip()).is_relative_to(installed.parent)
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+def test_no_command_is_forgotten() -> None:
+    assert {*WORDS} == {*COMMANDS}
+
+
+@pytest.mark.parametrize(
+    "command", ["upsample", "probe", "compare", *slow("adapt", "evaluate", "train", "doctor")]
+)
 def test_every_command_of_an_installed_wheel_runs(
     installed: Path, workplace: Path, command: str
 ) -> None:

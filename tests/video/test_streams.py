@@ -14,6 +14,7 @@ from filmcli.video.mux import read_tag
 from filmcli.video.probe import probe
 from filmcli.video.streams import plan_streams
 from tests.clips import ffmpeg, ffprobe, hashes, pattern
+from tests.marks import slow
 from tests.video.remake import FAST, remake
 from tests.video.transport import with_data
 
@@ -173,10 +174,12 @@ def test_subtitles_go_where_the_container_lets_them(
 @pytest.mark.parametrize(
     ("ending", "sound", "says"),
     [
-        (".ts", "flac", "audio stream 1 (flac) is converted to aac"),
         (".ts", "mp3", None),
         (".m2ts", "mp3", "audio stream 1 (mp3) is converted to aac"),
-        (".nut", "mp3", None),
+        *slow(
+            (".ts", "flac", "audio stream 1 (flac) is converted to aac"),
+            (".nut", "mp3", None),
+        ),
     ],
 )
 def test_a_container_holds_only_what_is_known_again_when_it_is_read(
