@@ -145,12 +145,12 @@ INTERRUPTED = ["upsample", "in.mkv", "--fps", "4x", "--cuts", "auto"]
 
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with two shots of 0.5 s that have nothing in common, and what is made of them."""
+    """A folder with a short shot and a longer, quite another one, and what is made of them."""
     folder = tmp_path_factory.mktemp("whole")
     ffmpeg(
         *("-f", "lavfi", "-i", "testsrc2=size=96x64:rate=24:duration=0.5"),
         *("-f", "lavfi", "-i", "mandelbrot=size=96x64:rate=24"),
-        *("-filter_complex", "[1]trim=duration=0.5[b];[0][b]concat=n=2:v=1"),
+        *("-filter_complex", "[1]trim=duration=1[b];[0][b]concat=n=2:v=1"),
         *("-pix_fmt", "yuv420p", "-c:v", "ffv1", str(folder / "in.mkv")),
     )
     assert run(INTERRUPTED, folder).code == 0
