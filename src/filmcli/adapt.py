@@ -10,21 +10,16 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-import numpy as np
-import torch
-from torch import Tensor
-
 from filmcli.adaptation.film import Adapted, FilmAdapter, FilmSettings, adaptable, recipe_of
-from filmcli.adaptation.scene import Scene, SceneAdaptation, adapt_scene, scenes_of
+from filmcli.adaptation.scene import SceneAdaptation, scenes_of
 from filmcli.adaptation.store import Writer, adapted_path, find, is_ours, key_facts
 from filmcli.adaptation.worth import steps_for
 from filmcli.errors import MachineError, OutputExistsError
-from filmcli.evaluation import clip
 from filmcli.frames import Frame, VideoInfo
 from filmcli.network.machine import choose_device
 from filmcli.network.weights import Weights, load
@@ -37,20 +32,13 @@ from filmcli.video.spool import as_film, rate_of_stream
 if TYPE_CHECKING:
     from filmcli.cluster.crew import Crew
 
-DEMONSTRATION = "the built-in film"
-_DEMONSTRATION_PX = 128
-_DEMONSTRATION_RATE = 24
-
 
 @dataclass(frozen=True)
 class Result:
-    """All scenes of a film are done; `output` is None if nothing was written.
-
-    `skipped` says that an earlier run had found the same.
-    """
+    """All scenes of a film are done; `skipped` says that an earlier run had found the same."""
 
     source: str
-    output: str | None
+    output: str
     scenes: int
     kept: int
     seconds: float
@@ -140,44 +128,6 @@ def _adapt(
         if stored is None:
             writer.done()
     return len(scenes), kept, stored is not None
-
-
-def adapt_demonstration(settings: FilmSettings, report: Report) -> Result:
-    """Adapt to both scenes of a film that is drawn on the spot; nothing is written."""
-    started = time.monotonic()
-    weights = load(settings.weights)
-    net = adaptable(weights, settings.device)
-    device = next(net.parameters()).device
-    recipe = recipe_of(weights, settings.steps)
-    scenes = _drawn_scenes()
-    kept = 0
-    for scene in scenes:
-
-        def frame_at(index: int, times: Sequence[Fraction] = scene.times) -> Tensor:
-            drawn = torch.from_numpy(_draw(times[index])).to(device)
-            return drawn.permute(2, 0, 1)[None].float() / 255  # (1, 3, H, W)
-
-        result = adapt_scene(net, scene, frame_at, recipe)
-        kept += result.deltas is not None
-        report(Adapted(DEMONSTRATION, result, len(scenes)))
-    return Result(DEMONSTRATION, None, len(scenes), kept, time.monotonic() - started)
-
-
-def _draw(at: Fraction) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    return clip.picture(at, _DEMONSTRATION_PX, _DEMONSTRATION_PX)
-
-
-def _drawn_scenes() -> list[Scene]:
-    """Return the first two scenes of the built-in film, with the motion that a survey would see."""
-    end = clip.CUTS[1]
-    times = [Fraction(i, _DEMONSTRATION_RATE) for i in range(int(end * _DEMONSTRATION_RATE))]
-    motion, last = [], None
-    for at in times:
-        grey = _draw(at).mean(axis=2)
-        motion.append(0.0 if last is None else float(np.abs(grey - last).mean()))
-        last = grey
-    cut = times.index(clip.CUTS[0])
-    return [Scene(0, 0, cut, times, motion), Scene(1, cut, len(times), times, motion)]
 
 
 def _check_output(output: str) -> None:

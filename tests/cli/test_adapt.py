@@ -12,6 +12,7 @@ import pytest
 
 from filmcli.frames import Layout, Planes
 from filmcli.network.weights import save
+from filmcli.video.animation import write_mark
 from tests import nets
 from tests.clips import ffmpeg, pattern, write_film
 from tests.forked import Done, run
@@ -84,13 +85,31 @@ def test_a_scene_that_returns_is_told_of_with_its_first(tmp_path: Path, weights:
     assert kinds[2] in ("adapted, 1 step on from scene 1", "as scene 1")
 
 
-def test_without_any_film_a_built_in_one_is_taken(tmp_path: Path, weights: str) -> None:
-    done = adapt("--steps", "1", "-w", weights, cwd=tmp_path)
+def test_without_any_film_two_scenes_are_drawn_and_shown(tmp_path: Path, weights: str) -> None:
+    done = adapt("--steps", "1", "-w", weights, "--json", cwd=tmp_path)
     assert done.code == 0, done.stderr
-    assert "taking a built-in one" in done.stderr
-    assert done.stdout.count("->") == 2
-    assert "nothing was written" in done.stdout
-    assert os.listdir(tmp_path) == []
+    assert "drawing two scenes" in done.stderr
+    *scenes, end = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [scene["frames"] for scene in scenes] == [22, 22]
+    for scene in scenes:  # the tint goes, so the truth is nearer
+        assert scene["true_after"] > scene["true_before"] > 10
+    assert end["kept"] == sum(scene["kept"] for scene in scenes) > 0
+    assert os.listdir(tmp_path) == [end["picture"]] == ["filmcli-demonstration.png"]
+    picture = cv2.imread(str(tmp_path / end["picture"]))
+    assert picture is not None and picture.shape[1] > 3 * 320
+
+
+def test_the_demonstration_replaces_no_picture_of_somebody_else(tmp_path: Path) -> None:
+    picture = tmp_path / "filmcli-demonstration.png"
+    cv2.imwrite(str(picture), np.zeros((8, 8, 3), np.uint8))
+    before = picture.read_bytes()
+    done = run(["adapt"], tmp_path)
+    assert done.code == 4
+    assert "filmcli-demonstration.png exists already" in done.stderr
+    assert picture.read_bytes() == before
+    write_mark(str(picture), "filmcli demonstration")
+    again = run(["adapt", "-w", "none.safetensors"], tmp_path)
+    assert again.code == 5  # its own picture is no obstacle
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from filmcli.adaptation.film import FilmSettings
     from filmcli.adaptation.scene import SceneAdaptation
     from filmcli.cluster.crew import Crew
+    from filmcli.evaluation.demonstration import Demonstration, Shown
 
 _HEAD = "scene   frames   held-out, dB       seconds"
 
@@ -54,7 +55,7 @@ def adapt(
     \b
     filmcli adapt in.mp4 --steps 1    a table, and in.adapted.safetensors
     filmcli adapt frames/ --in-fps 24 numbered pictures; frames.adapted.safetensors
-    filmcli adapt                     the films of this folder, or a built-in one
+    filmcli adapt                     the films of this folder, or a demonstration
 
     The scores are of frames that the film has and adaptation did not see, made from their
     neighbours. A scene that does not gain keeps the weights it had; one that looks like an earlier
@@ -69,7 +70,7 @@ def adapt(
     with library_warnings():
         chosen = [path for path, _ in films(inputs, None)] if inputs else films_here()
         if not chosen:
-            click.echo("no film given, none in this folder: taking a built-in one", err=True)
+            click.echo("no film given, none in this folder: drawing two scenes", err=True)
             return _demonstrate(settings, teller)
         if not inputs:
             click.echo(f"no film given: taking the {len(chosen)} of this folder", err=True)
@@ -80,9 +81,9 @@ def adapt(
 
 
 def _demonstrate(settings: FilmSettings, teller: _Table) -> int:
-    from filmcli.adapt import adapt_demonstration
+    from filmcli.evaluation.demonstration import demonstrate
 
-    teller(adapt_demonstration(settings, teller))
+    teller.demonstration(demonstrate(settings, teller.shown))
     return 0
 
 
@@ -125,6 +126,20 @@ class _Table:
         elif isinstance(event, Result):
             click.echo(_last_line(event))
 
+    def shown(self, shown: Shown) -> None:
+        """Hear of a scene of the demonstration."""
+        click.echo(f"{shown.name}\n{_HEAD}\n{_row(shown.scene)}")
+        click.echo(
+            f"true frames between, dB: {shown.before:.2f} before the step, {shown.after:.2f} after"
+        )
+
+    def demonstration(self, done: Demonstration) -> None:
+        """Hear that the demonstration is over."""
+        click.echo(
+            f"{done.kept} of {done.scenes} scenes adapted in {done.seconds:.1f} s; "
+            f"look at {done.picture}: before, after, truth"
+        )
+
     def fail(self, path: str, error: FilmcliError) -> None:  # noqa: ARG002
         """Show why a film was not adapted to."""
         show_error(error)
@@ -147,6 +162,15 @@ class _JsonTable(_Table):
         elif isinstance(event, Result):
             self._json.tell("done", **vars(event))
 
+    def shown(self, shown: Shown) -> None:
+        """Hear of a scene of the demonstration."""
+        facts = {"true_before": shown.before, "true_after": shown.after}
+        self._json.tell("scene", source=shown.name, **scene_facts(shown.scene), **facts)
+
+    def demonstration(self, done: Demonstration) -> None:
+        """Hear that the demonstration is over."""
+        self._json.tell("done", **vars(done))
+
     def fail(self, path: str, error: FilmcliError) -> None:
         """Tell why a film was not adapted to, to program and person."""
         self._json.tell("error", source=path, exit_code=error.exit_code, text=str(error))
@@ -167,7 +191,5 @@ def _row(scene: SceneAdaptation) -> str:
 
 def _last_line(result: Result) -> str:
     of = f"{result.kept} of {result.scenes} scene{'s' * (result.scenes != 1)} adapted"
-    if result.output is None:
-        return f"{of} in {result.seconds:.1f} s; nothing was written"
     how = "as found before" if result.skipped else f"in {result.seconds:.1f} s"
     return f"{of}, {how}: {printable(os.fspath(result.output))}"

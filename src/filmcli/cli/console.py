@@ -195,9 +195,9 @@ class Teller:
         film = self._films[expected.source]
         if not self._quiet:
             more = ", besides adaptation" * any(film.steps)
-            length = clock(expected.seconds) + more
+            length = clock(expected.seconds)
             frame = f"a frame made just now took {expected.each:.2g} s"
-            click.echo(f"   about {length} on this machine: {frame}", err=True)
+            click.echo(f"   about {length} on this machine{more}: {frame}", err=True)
         if expected.seconds > _LONG_SECONDS:
             hours = round(expected.seconds / 3600)
             show_warning(f"{expected.source} will take about {hours} hours on this machine")
