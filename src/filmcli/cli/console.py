@@ -330,7 +330,7 @@ def _gained(result: Result) -> str:
     """Say what adaptation gave the film."""
     count = f"{result.adapted} of {result.tried} scene{'s' * (result.tried != 1)} adapted"
     if result.gained is None:
-        return f"{count}: held-out frames did not gain"
+        return f"{count}: none gains by it"
     return f"{count}: their held-out frames gained {result.gained:.2f} dB"
 
 
