@@ -91,14 +91,13 @@ def _model_of(path: Path) -> Model:
 
 
 def _seconds(net: nn.Module, shot: Shot) -> float:
-    """What one picture costs, for which nothing is kept from the one before."""
-    times = []
-    for _ in range(2):  # the first is for warmth
-        started = time.process_time()
-        with torch.no_grad():
-            net(shot.kept[0], shot.kept[1], torch.tensor([0.5]))
-        times.append(time.process_time() - started)
-    return times[-1]
+    """What one picture of the scored window costs; nothing is kept from the one before."""
+    rows, columns = shot.window
+    left, right = (frame[..., rows, columns] for frame in shot.kept[:2])
+    started = time.process_time()
+    with torch.no_grad():
+        net(left, right, torch.tensor([0.5]))
+    return time.process_time() - started
 
 
 def _measured(asked: argparse.Namespace, models: dict[str, tuple[Model, dict[str, float]]]) -> Rows:
