@@ -25,11 +25,11 @@ from filmcli.evaluation import clip
 from filmcli.evaluation.metrics import Picture, psnr
 from filmcli.evaluation.strips import Cell, draw_strip
 
-_SIZE = (400, 224)
+_SIZE = (320, 180)
 _FRAMES = range(33, 58)  # of the second shot, toys that swing and turn, at 24 a second
 _SHOWN = 5  # the middle of this interval is shown
 _STEPS = 1  # as the paper's
-_JPEG = (cv2.IMWRITE_JPEG_QUALITY, 88)
+_JPEG = (cv2.IMWRITE_JPEG_QUALITY, 75)
 
 
 def draw_strips(models: Mapping[str, Model], prefix: str) -> list[str]:

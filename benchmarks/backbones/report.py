@@ -31,7 +31,7 @@ def tables(rows: Rows) -> str:
     parts = [_trainings(rows), _main(rows), _gains("All networks", _of_networks(rows), rows)]
     for title, courses in ABLATIONS.items():
         known = [course for course in courses if course in rows]
-        if known:
+        if len(known) > 1:
             parts.append(_gains(title, known, rows))
     return "\n\n".join(parts)
 
@@ -125,7 +125,7 @@ def _curves(
     for course in courses:
         if course in rows:
             found = [(count, summary(rows[course], count)) for count in (0, *course.counts)]
-            rate = "" if course.rate is None else f" {course.rate:g}"
+            rate = "" if absolute or course.rate is None else f" {course.rate:g}"
             part = "" if course.subset == "all" else f" {course.subset}"
             curves[f"{course.weights}{rate}{part}"] = [
                 (float(count), of.gain + (of.base if absolute else 0)) for count, of in found
