@@ -9,7 +9,7 @@ from typing import Any
 
 from filmcli.adaptation.lessons import Questions
 from filmcli.adaptation.scene import Recipe
-from filmcli.adaptation.subsets import ADAPTERS, DIALS
+from filmcli.adaptation.subsets import DIALS
 
 TRUTH = "truth"
 """The lesson that no film can give: its dropped frames, as far as they are not scored."""
@@ -75,19 +75,21 @@ SIZES: Mapping[str, Size] = MappingProxyType(
     }
 )
 
-RATES: Mapping[str, float] = MappingProxyType(
-    # Low-rank factors begin at zero and multiply: they need longer steps than weights.
-    {DIALS: 0.03, "tail": 3e-4, ADAPTERS: 1e-3, "all": 1e-4}
-)
-"""What adapts, and by which rate: the groups of parameters that are compared."""
+RATES: Mapping[str, float] = MappingProxyType({DIALS: 0.03, "tail": 3e-4, "late": 1e-4})
+"""What adapts, and by which rate: the groups of parameters that are compared.
+
+Where the extractor adapts too, frames are made without those around them (`making.py`), and so
+from a worse start: "all" and low-rank adapters would be compared with another film.
+"""
 
 GROUPS: Mapping[str, Sequence[Course]] = MappingProxyType(
     {
-        lesson: tuple(
-            Course(questions=lesson, subset=subset, rate=rate) for subset, rate in RATES.items()
+        lesson: tuple(Course(questions=lesson, subset=of, rate=RATES[of]) for of in subsets)
+        for lesson, subsets in (
+            (TRUTH, RATES),
+            ("cycle", RATES),
+            ("doubled", (DIALS, "tail")),
         )
-        for lesson in (TRUTH, "cycle", "doubled")
     }
-    | {"learned": (Course(rate=None),)}
 )
 """In the order in which they are measured: the first, the limit of the others, matters most."""

@@ -108,13 +108,14 @@ def _scores(of: Row) -> Scores:
 
 def tables(rows: Rows) -> str:
     """What adaptation gains, what it could by the truth, and what of scenes unlike the training."""
-    return "\n\n".join("\n".join(table(rows)) for table in (_gains, _limits, _strange))
+    made = ("\n".join(table(rows)) for table in (_gains, _limits, _strange))
+    return "\n\n".join(table for table in made if table)
 
 
 def _gains(rows: Rows) -> Iterator[str]:
     yield (
         "| lesson | adapts | steps | gain, dB | lowest, highest | LPIPS | gated, dB | lowest "
-        "| LPIPS | highest | kept | cost, frames |"
+        "| LPIPS, gated | highest | kept | cost, frames |"
     )
     yield "|---" * 12 + "|"
     for course in _courses(rows, LIKE):
@@ -123,7 +124,7 @@ def _gains(rows: Rows) -> Iterator[str]:
         for steps in (each["steps"] for each in rows[LIKE, course][0]["steps"]):
             of = summary(rows[LIKE, course], steps)
             yield (
-                f"| {course.questions or 'cycle'} | {adapts(course)} | {steps} | {of.gain:+.3f} "
+                f"| {course.questions} | {course.subset} | {steps} | {of.gain:+.3f} "
                 f"| {of.worst:+.2f}, {of.best:+.2f} | {of.lpips:+.1f} % | {of.gated:+.3f} "
                 f"| {of.gated_worst:+.2f} | {of.gated_lpips:+.1f} % "
                 f"| {of.gated_lpips_worst:+.1f} % | {of.kept}/{of.clips} | {of.frames:.0f} |"
@@ -142,7 +143,7 @@ def _limits(rows: Rows) -> Iterator[str]:
                 it = summary(found, steps) if found else None
                 cells.append(f"{it.gain:+.3f} ({it.lpips:+.1f} %)" if it else "")
         if any(cells):
-            yield f"| {adapts(course)} | {' | '.join(cells)} |"
+            yield f"| {course.subset} | {' | '.join(cells)} |"
 
 
 def _strange(rows: Rows) -> Iterator[str]:
@@ -150,16 +151,19 @@ def _strange(rows: Rows) -> Iterator[str]:
     if not courses:
         return
     names = [row["clip"] for row in rows[UNLIKE, courses[0]]]
-    yield f"| {STEPS[-1]} steps | {' | '.join(names)} | mean | gated |"
-    yield "|---" * (3 + len(names)) + "|"
+    yield f"| {STEPS[-1]} steps | {' | '.join(names)} | mean | LPIPS | gated |"
+    yield "|---" * (4 + len(names)) + "|"
     base = [fmean(row["truth"]) for row in rows[UNLIKE, courses[0]]]
-    yield f"| unadapted, dB | {' | '.join(f'{n:.2f}' for n in base)} | {fmean(base):.2f} | |"
+    yield f"| unadapted, dB | {' | '.join(f'{n:.2f}' for n in base)} | {fmean(base):.2f} | | |"
     for course in courses:
         found = rows[UNLIKE, course]
         cells = [f"{_gain(row, _after(row, STEPS[-1])):+.2f}" for row in found]
         of = summary(found, STEPS[-1])
-        told = f"{course.questions or 'cycle'}, {adapts(course)}"
-        yield f"| {told} | {' | '.join(cells)} | {of.gain:+.3f} | {of.gated:+.3f} |"
+        through = "" if course.questions == TRUTH else f"{of.gated:+.3f}"
+        yield (
+            f"| {words(course)} | {' | '.join(cells)} | {of.gain:+.3f} | {of.lpips:+.1f} % "
+            f"| {through} |"
+        )
 
 
 def _courses(rows: Rows, of: str) -> list[Course]:
@@ -167,14 +171,9 @@ def _courses(rows: Rows, of: str) -> list[Course]:
     return [course for course in planned if (of, course) in rows]
 
 
-def adapts(course: Course) -> str:
-    """What a course adapts, in a few words."""
-    return "tail, learned rates" if course.rate is None else course.subset
-
-
 def words(course: Course) -> str:
     """A course in a few words."""
-    return f"{course.questions or 'cycle'}, {adapts(course)}"
+    return f"{course.questions}, {course.subset}"
 
 
 def rewrite(document: str, rows: Rows) -> None:

@@ -119,7 +119,7 @@ def test_a_second_run_measures_nothing_and_says_the_same(tmp_path: Path) -> None
     (tmp_path / "clips").mkdir()
     pattern(tmp_path / "clips" / "a.mp4", 1.0)
     words = [sys.executable, "-m", "benchmarks.adaptation", str(tmp_path / "clips")]
-    words += ["--weights", "film-m", "--size", "tiny", "--groups", "learned"]
+    words += ["--weights", "film-m", "--size", "tiny", "--groups", "doubled"]
     words += ["-o", str(tmp_path / "study")]
     told, files = [], []
     for _ in range(2):
@@ -128,6 +128,6 @@ def test_a_second_run_measures_nothing_and_says_the_same(tmp_path: Path) -> None
         told.append(done.stdout.splitlines())
         files.append((tmp_path / "study.jsonl").read_text())
     assert told[0][:-1] == told[1][:-1]
-    assert told[0][-1].startswith("1 rows")
+    assert told[0][-1].startswith("2 rows")
     assert told[1][-1].startswith("0 rows")
     assert files[0] == files[1]
