@@ -185,7 +185,7 @@ def made_of_four(
 
 
 @pytest.mark.parametrize("build", [ours, film])
-@pytest.mark.parametrize("part", ["fuse", "near", "predict_flow"])
+@pytest.mark.parametrize("part", ["fuse", "near", "predict_flow", "extract"])
 def test_a_frame_is_made_as_by_the_network_itself(build: Callable[[], Network], part: str) -> None:
     net = build()
     names = [name for name, _ in net.named_parameters() if name.startswith(f"{part}.")]
@@ -207,7 +207,7 @@ def test_a_frame_is_made_as_by_the_network_itself(build: Callable[[], Network], 
     assert bends == net.looks_beside
 
 
-@pytest.mark.parametrize("name", ["fuse.paint.bias", "near.leave.bias"])
+@pytest.mark.parametrize("name", ["fuse.paint.bias", "near.leave.bias", "extract.join_far.bias"])
 def test_frames_around_bend_the_motion_of_every_answer(name: str) -> None:
     net = ours()
     frames = dict(zip((-3, -2, -1, 0, 1, 2, 3), torch.rand(7, 1, 3, 64, 64), strict=True))

@@ -32,10 +32,9 @@ class Making:
 
     def __init__(self, net: nn.Module, names: Sequence[str]) -> None:
         self._net = net
-        self._staged: Network | None = None
-        if isinstance(net, Network) and not any(n.startswith("extract.") for n in names):
-            self._staged, self._stages = net, Stages(net)
+        self._stages = Stages(net) if isinstance(net, Network) else None
         self._only_fusion = only_in(("fuse",), names)
+        self._is_seen_once = not any(name.startswith("extract.") for name in names)
         # By identity; the frame itself is kept so that nothing else gets its identity.
         self._seen: dict[int, tuple[Tensor, FramePyramids]] = {}
 
@@ -51,23 +50,27 @@ class Making:
 
         Those `around` are kept ones, half the interval away.
         """
-        if around is None or self._staged is None:
+        if around is None or self._stages is None:
             made: Tensor = functional_call(self._net, dict(params), (left, right, phase))
             return made
         first, second = (self._stage(params, "features", frame) for frame in (left, right))
-        interval = self._stage(params, "interval", first, second, *self._beside(around, 0.5))
+        beside = self._beside(params, around, 0.5)
+        interval = self._stage(params, "interval", first, second, *beside)
         return self._stage(params, "synthesize", interval, phase).frame  # type: ignore[no-any-return]
 
     def between(
         self, left: Tensor, right: Tensor, phase: Tensor, around: Around | None = None
     ) -> Make:
         """Return how the frame at `phase` is made, with all that will not change done."""
-        if self._staged is None:
+        if self._stages is None:
             return lambda params: self.anew(left, right, phase, params)
-        frames = self._pyramids(left), self._pyramids(right)
-        beside = self._beside(around) if around else ()
+        if self._is_seen_once:
+            for frame in (left, right, *(around or ())):
+                self._pyramids({}, frame)
 
         def ready(params: Params) -> Any:
+            frames = [self._pyramids(params, frame) for frame in (left, right)]
+            beside = self._beside(params, around, 1.0) if around else ()
             interval = self._stage(params, "interval", *frames, *beside)
             return self._stage(params, "ready", interval, phase)
 
@@ -77,20 +80,22 @@ class Making:
             done = ready({})
         return lambda params: self._stage(params, "fused", done).frame
 
-    def _beside(self, around: Around, distance: float = 1.0) -> list[Beside]:
+    def _beside(self, params: Params, around: Around, distance: float) -> list[Beside]:
         """Return the frames `around` an interval, so far away from it."""
         return [
-            Beside(self._pyramids(frame), frame.new_full((len(frame),), distance))
+            Beside(self._pyramids(params, frame), frame.new_full((len(frame),), distance))
             for frame in around
         ]
 
-    def _pyramids(self, frame: Tensor) -> FramePyramids:
-        assert self._staged is not None
+    def _pyramids(self, params: Params, frame: Tensor) -> FramePyramids:
+        if not self._is_seen_once:
+            return self._stage(params, "features", frame)  # type: ignore[no-any-return]
         if id(frame) not in self._seen:
             with torch.no_grad():
-                self._seen[id(frame)] = frame, self._staged.features(frame)
+                self._seen[id(frame)] = frame, self._stage({}, "features", frame)
         return self._seen[id(frame)][1]
 
     def _stage(self, params: Params, stage: str, *inputs: Any) -> Any:
+        assert self._stages is not None
         named = {f"net.{name}": value for name, value in params.items()}
         return functional_call(self._stages, named, (stage, *inputs))
