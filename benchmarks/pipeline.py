@@ -74,7 +74,8 @@ def measure_overhead(folder: Path) -> list[dict[str, Any]]:
 
     def whole(preset: str) -> None:
         output = str(folder / "overhead.2x.mkv")
-        upsample(film, Settings(weights=weights, output=output, preset=preset, overwrite=True))
+        settings = Settings(weights=weights, output=output, preset=preset, steps=0, overwrite=True)
+        upsample(film, settings)
 
     def encoding(preset: str) -> None:
         words = "-stream_loop", "1", "-i", film, "-c:v", "libx264", "-crf", "18", "-preset", preset
@@ -95,7 +96,7 @@ def measure_start(folder: Path) -> list[dict[str, Any]]:
     """What comes before the first picture and after the last, in seconds, whatever the network."""
     film = str(mandelbrot(folder / "start.mkv", 640, 360, SECONDS))
     output = str(folder / "start.2x.mkv")
-    settings = Settings(weights=small_weights(folder), output=output)
+    settings = Settings(weights=small_weights(folder), output=output, steps=0)
     upsample(film, replace(settings, preset="ultrafast"))
     settings = replace(settings, overwrite=True)
     rounds = [_start(film, settings) for _ in range(ROUNDS)]
