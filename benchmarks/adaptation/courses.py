@@ -76,11 +76,7 @@ SIZES: Mapping[str, Size] = MappingProxyType(
 )
 
 RATES: Mapping[str, float] = MappingProxyType({DIALS: 0.03, "tail": 3e-4, "late": 1e-4})
-"""What adapts, and by which rate: the groups of parameters that are compared.
-
-Where the extractor adapts too, frames are made without those around them (`making.py`), and so
-from a worse start: "all" and low-rank adapters would be compared with another film.
-"""
+"""What adapts, and by which rate: the groups of parameters that are compared."""
 
 GROUPS: Mapping[str, Sequence[Course]] = MappingProxyType(
     {
