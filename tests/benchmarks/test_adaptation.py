@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 
@@ -24,9 +23,8 @@ from benchmarks.adaptation.report import (
     tables,
 )
 from filmcli.video.footage import read_rgb
+from tests.benchmarks.studies import run_twice
 from tests.clips import pattern
-
-ROOT = Path(__file__).parents[2]
 
 
 def row(
@@ -121,12 +119,7 @@ def test_a_second_run_measures_nothing_and_says_the_same(tmp_path: Path) -> None
     words = [sys.executable, "-m", "benchmarks.adaptation", str(tmp_path / "clips")]
     words += ["--weights", "film-m", "--size", "tiny", "--groups", "doubled"]
     words += ["-o", str(tmp_path / "study")]
-    told, files = [], []
-    for _ in range(2):
-        done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        told.append(done.stdout.splitlines())
-        files.append((tmp_path / "study.jsonl").read_text())
+    told, files = run_twice(words, tmp_path / "study.jsonl")
     assert told[0][:-1] == told[1][:-1]
     assert told[0][-1].startswith("2 rows")
     assert told[1][-1].startswith("0 rows")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -16,9 +15,9 @@ from benchmarks.backbones.stages import cost, every_stage, is_done
 from filmcli.backbones import BACKBONES
 from filmcli.training.meta import MetaRecipe
 from filmcli.training.presets import changed, preset
+from tests.benchmarks.studies import run_twice
 from tests.clips import pattern
 
-ROOT = Path(__file__).parents[2]
 STAGES = every_stage(list(BACKBONES), "small")
 
 
@@ -98,12 +97,7 @@ def test_a_second_run_trains_and_measures_nothing(tmp_path: Path) -> None:
     words = [sys.executable, "-m", "benchmarks.backbones", str(tmp_path / "clips")]
     words += ["--train", str(tmp_path / "clips"), "--networks", "voxelflow", "--size", "tiny"]
     words += ["--work", str(tmp_path / "work"), "-o", str(tmp_path / "study")]
-    told, files = [], []
-    for _ in range(2):
-        done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        told.append(done.stdout.splitlines())
-        files.append((tmp_path / "study.jsonl").read_text())
+    told, files = run_twice(words, tmp_path / "study.jsonl")
     assert files[0] == files[1]
     assert len(files[0].splitlines()) == 10  # all that is asked of voxel flow
     assert told[1] == [line for line in told[0] if " dB; 1: " in line]
