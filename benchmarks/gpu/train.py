@@ -305,15 +305,19 @@ def _train(pupil: Pupil, feed: Feed, end: float, out: Path) -> None:
             facts = " ".join(f"{name} {mean:.4g}" for name, mean in pupil.means(steps).items())
             print(f"step {pupil.steps}  {speed:.0f} samples/s  {facts}", flush=True)
             told, told_at = pupil.steps, now
+            _save_weights(pupil, out)  # a machine that is lent may be taken away
     for piece, tensors in pupil.pieces().items():
         save_file(
             {n: t.contiguous().cpu() for n, t in tensors.items()}, out / f"{piece}.safetensors"
         )
-    config = pupil.net.config.name
-    weights.save(
-        str(out / f"{config}.safetensors"), config, pupil.average, {"steps": str(pupil.steps)}
-    )
+    _save_weights(pupil, out)
     print(f"{pupil.steps} steps; the weights and what to go on from are in {out}", flush=True)
+
+
+def _save_weights(pupil: Pupil, out: Path) -> None:
+    config = pupil.net.config.name
+    path = str(out / f"{config}.safetensors")
+    weights.save(path, config, pupil.average, {"steps": str(pupil.steps)})
 
 
 def _material(folder: Path, device: torch.device) -> tuple[Footage, Assets]:
