@@ -77,8 +77,10 @@ class Feed:
         drawn = round(recipe.batch * recipe.synthetic)
         self._real, self._recipe, self._footage = recipe.batch - drawn, recipe, footage
         dataset = Synthetic(assets, recipe, drawn)
+        on_cuda = device.type == "cuda"
         ahead = {"num_workers": workers, "prefetch_factor": 4 if workers else None}
-        self._drawn = iter(DataLoader(dataset, batch_size=None, **ahead)) if drawn else None
+        loader = DataLoader(dataset, batch_size=None, pin_memory=on_cuda, **ahead)
+        self._drawn = iter(loader) if drawn else None
         self._rng = np.random.default_rng(recipe.seed + 1)
         side, B = recipe.side, recipe.batch
         picture = torch.zeros(B, 3, side, side, device=device)
@@ -90,9 +92,10 @@ class Feed:
             torch.zeros(B, 8, side, side, device=device),
             torch.zeros(B, device=device),
         )
+        self._filled = torch.cuda.Event() if on_cuda else None
         self.paused = threading.Lock()
         self._ready: queue.Queue[tuple[Tensor, Tensor, Tensor, torch.cuda.Event]] = queue.Queue(4)
-        if device.type == "cuda":
+        if on_cuda:
             threading.Thread(target=self._draw_ahead, daemon=True).start()
 
     def _draw(self) -> tuple[Tensor, Tensor, Tensor]:
@@ -110,8 +113,12 @@ class Feed:
                 self._ready.put((*drawn, done))
 
     def fill(self) -> None:
-        """Put the next samples into `batch`."""
-        if self.batch.left.is_cuda:
+        """Put the next samples into `batch`; on a card that is begun, and not waited for.
+
+        Who fills it is a step ahead of the card at most.
+        """
+        if self._filled is not None:
+            self._filled.synchronize()
             pictures, phases, known, done = self._ready.get()
             torch.cuda.current_stream().wait_event(done)
             pictures.record_stream(torch.cuda.current_stream())
@@ -125,7 +132,9 @@ class Feed:
         into.known[:n, 2:].copy_(known)
         if self._drawn is not None:
             for place, values in zip(into, next(self._drawn), strict=True):
-                place[n:].copy_(values)
+                place[n:].copy_(values, non_blocking=True)
+        if self._filled is not None:
+            self._filled.record()
 
 
 class Pupil:
