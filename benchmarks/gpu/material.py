@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -25,11 +25,16 @@ _CELL = 16  # px, of what changes
 _PLACES = 4  # of which a crop takes the liveliest
 
 
-def pack_clips(source: Path, target: Path) -> None:
-    """Write the clips as HEVC, at a third of the size of their own near-lossless H.264."""
+def pack_clips(source: Path, target: Path, without: Collection[str] = ()) -> None:
+    """Write the clips as HEVC, at a third of the size of their own near-lossless H.264.
+
+    Those named `without` are kept for judging.
+    """
     target.mkdir(parents=True, exist_ok=True)
     words = ["-an", "-c:v", "libx265", "-preset", "fast", "-x265-params", "log-level=none"]
     for clip in sorted(source.glob("*.mp4")):
+        if clip.stem in without:
+            continue
         command = ["ffmpeg", "-v", "error", "-nostdin", "-y", "-i", str(clip), *words]
         command += ["-crf", "21", "-pix_fmt", "yuv420p", "-tag:v", "hvc1"]
         subprocess.run([*command, str(target / clip.name)], check=True)
@@ -48,6 +53,30 @@ def pack_pictures(source: Path, target: Path, *, alpha: bool) -> None:
             picture = cv2.resize(picture, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
         quality = [cv2.IMWRITE_WEBP_QUALITY, 80 if alpha else 74]
         cv2.imwrite(str(target / f"{path.stem}.webp"), picture, quality)
+
+
+def thin_out(folder: Path, most: int) -> None:
+    """Remove photographs, then the clips that move least, until all takes `most` bytes.
+
+    Pictures may take a quarter of it: every other one goes until they do.
+    """
+    pictures = sorted(path for name in ("stills", "cutouts") for path in (folder / name).glob("*"))
+    while _size(pictures) > most // 4:
+        for path in pictures[1::2]:
+            path.unlink()
+        pictures = pictures[::2]
+    clips = sorted((folder / "clips").glob("*.mp4"), key=_liveliness)
+    while clips and _size(clips) + _size(pictures) > most:
+        clips.pop(0).unlink()
+
+
+def _size(paths: list[Path]) -> int:
+    return sum(path.stat().st_size for path in paths)
+
+
+def _liveliness(clip: Path) -> float:
+    cells = np.stack([_cells(frame) for frame in _read(clip)])
+    return float(np.abs(np.diff(cells, axis=0)).mean()) if len(cells) > 1 else 0.0
 
 
 def read_pictures(folder: Path) -> Assets:

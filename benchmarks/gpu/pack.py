@@ -4,7 +4,8 @@
     python -m benchmarks.gpu pack .gpu --programs /tmp/programs
 
 Wheels that are missing there, LPIPS's weights, ffmpeg and ffprobe, and `setup.sh`, which a shell
-there sources. What `train` is fed goes to another folder; both may be too large to travel at once:
+there sources. What `train` is fed goes to another folder, and is thinned out until both can travel
+at once beside the project:
 
     python -m benchmarks.gpu pack .gpu-data --clips FOLDER --stills FOLDER --cutouts FOLDER
 """
@@ -19,11 +20,12 @@ import tarfile
 from importlib.metadata import distribution
 from pathlib import Path
 
-from benchmarks.gpu.material import pack_clips, pack_pictures
+from benchmarks.adaptation.unlike import FOOTAGE
+from benchmarks.gpu.material import pack_clips, pack_pictures, thin_out
 
 WHEELS = "ffmpeg-python", "future", "scenedetect", "platformdirs", "pytorch-msssim"
 PROGRAMS = "ffmpeg", "ffprobe"
-MOST_MIB = 60
+MOST_MIB, MOST_DATA_MIB = 60, 38
 _OF_EVERY_SYSTEM = "linux-vdso", "ld-linux", "libc.so", "libm.so", "libdl.so", "libpthread.so"
 _SETUP = """\
 # Source this at the top of the checkout: what travelled is laid beside the machine's own.
@@ -53,10 +55,11 @@ def main(words: list[str]) -> int:
     pictures = {"stills": asked.stills, "cutouts": asked.cutouts}
     if asked.clips or any(pictures.values()):
         if asked.clips:
-            pack_clips(Path(asked.clips), folder / "clips")
+            pack_clips(Path(asked.clips), folder / "clips", without=FOOTAGE.values())
         for name, given in pictures.items():
             if given:
                 pack_pictures(Path(given), folder / name, alpha=name == "cutouts")
+        thin_out(folder, MOST_DATA_MIB << 20)
     else:
         wheels(folder)
         lpips(folder / "site")

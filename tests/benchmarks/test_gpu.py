@@ -18,14 +18,14 @@ from safetensors.torch import load_file
 
 from benchmarks.gpu import pack, port
 from benchmarks.gpu.check import apart
-from benchmarks.gpu.material import Footage, read_footage, read_pictures
+from benchmarks.gpu.material import Footage, read_footage, read_pictures, thin_out
 from benchmarks.gpu.scenery import YUV420, YUV420_10, YUVA444, frames
 from benchmarks.gpu.sheet import Row, Sheet, table
 from filmcli.frames import Layout
 from filmcli.network.networks import CONFIGS, build
 from filmcli.network.weights import load
 from filmcli.training.recipe import Recipe
-from tests.clips import pattern
+from tests.clips import ffmpeg, pattern
 
 ROOT = Path(__file__).parents[2]
 
@@ -125,6 +125,20 @@ def test_what_is_trained_on_travels(tmp_path: Path) -> None:
     )
     assert pictures.shape == (5, 3, 64, 64)
     assert pictures.std() > 1
+
+
+def test_what_cannot_all_travel_loses_stills_first_then_dull_clips(tmp_path: Path) -> None:
+    for name in ("clips", "stills", "cutouts"):
+        (tmp_path / name).mkdir()
+    pattern(tmp_path / "clips/pond_1.mp4", 0.3)
+    wall = "color=gray:size=128x96:rate=24:duration=4"
+    ffmpeg("-f", "lavfi", "-i", wall, tmp_path / "clips/wall_1.mp4")
+    lively = (tmp_path / "clips/pond_1.mp4").stat().st_size
+    for number in range(8):
+        (tmp_path / f"stills/{number}.webp").write_bytes(bytes(lively // 4))
+    thin_out(tmp_path, lively + lively // 3)
+    assert [path.name for path in (tmp_path / "stills").iterdir()] == ["0.webp"]
+    assert [path.name for path in (tmp_path / "clips").iterdir()] == ["pond_1.mp4"]
 
 
 def test_what_a_bare_machine_lacks_travels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
