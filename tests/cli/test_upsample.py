@@ -196,6 +196,23 @@ def test_stopped_before_anything_was_finished_leaves_nothing(tmp_path: Path) -> 
     assert os.listdir(tmp_path) == ["in.mp4"]
 
 
+def test_ctrl_c_ends_what_several_threads_make(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    film(tmp_path / "in.mp4", seconds=60)
+    child = start("upsample", "in.mp4", "--steps", "0", cwd=tmp_path)
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob(".filmcli-*/*.part*")) and time.monotonic() < deadline:
+        time.sleep(0.002)
+    time.sleep(0.5)  # several intervals are begun
+    child.send_signal(signal.SIGINT)
+    _, words = child.communicate(timeout=60)
+    assert child.returncode == 130, words
+    assert "Traceback" not in words
+    assert os.listdir(tmp_path) == ["in.mp4"]
+
+
 def bad_inputs(folder: Path) -> list[Path]:
     """Files that are no films, each in its own way."""
     good = film(folder / "good.mp4")

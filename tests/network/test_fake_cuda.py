@@ -124,7 +124,8 @@ def test_tiles_and_the_samples_of_whole_pictures(
     left, right, last = (noise(layout, *size, seed) for seed in range(3))
     around = None, Neighbour(last, Fraction(1))
     with pretended(), torch.inference_mode():
-        rgb = torch.cat(doorway._rgb_between(left, right, around, PHASES, there(weights)))
+        interval = doorway._interval(left, right, around, PHASES, there(weights))
+        rgb = torch.cat(doorway._rgb_between(doorway._painter, interval))
         samples = rounded(from_rgb(rgb, layout, Color()), layout)
         is_finite = rgb.sum().isfinite()
     assert samples.device == is_finite.device == CUDA

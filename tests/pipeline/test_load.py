@@ -38,6 +38,8 @@ class Clock:
     Counts the intervals that lacked a neighbour.
     """
 
+    at_once = 1
+
     def __init__(self) -> None:
         self.at_an_end = 0
 

@@ -26,6 +26,8 @@ ONE = Fraction(1)
 class Blend:
     """Mixes linearly, and remembers what it was asked and which neighbours it was given."""
 
+    at_once = 1
+
     def __init__(self) -> None:
         self.calls: list[tuple[list[Fraction], Mapping[str, Tensor] | None]] = []
         self.around: list[tuple[tuple[int, Fraction] | None, tuple[int, Fraction] | None]] = []

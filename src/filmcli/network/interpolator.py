@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -18,11 +19,13 @@ from torch import Tensor
 from filmcli.errors import MachineError, RenderError, UsageError
 from filmcli.frames import Color, Layout, Neighbour, Planes
 from filmcli.network import color as colors
+from filmcli.network.abreast import Crew, DroppedError, Piece
 from filmcli.network.machine import (
     choose_device,
     choose_precision,
     describe_device,
     exact_convolutions,
+    intervals_at_once,
     is_out_of_memory,
     keep_freed_memory,
     tile_that_fits,
@@ -35,15 +38,38 @@ from filmcli.network.weights import Weights
 
 _logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
+
+class _Seen(NamedTuple):
+    """A source frame on the device; `whole` is None when tiled. `rgb` may have alpha."""
+
+    rgb: Tensor
+    whole: Picture | None
+
 
 @dataclass(frozen=True)
 class _Source:
-    """A source frame on the device; `whole` is None when tiled. `rgb` may have alpha."""
+    """A source frame, and it on the device as soon as it is there."""
 
     planes: Planes
     params: Params | None
-    rgb: Tensor
-    whole: Picture | None
+    seen: Piece[_Seen]
+
+
+class _Interval(NamedTuple):
+    """What pictures are made of: two source frames, those around with their distances, and how.
+
+    `shares` are how much of each pixel `windows` give, none if there is one window.
+    """
+
+    left: _Source
+    right: _Source
+    outer: Sequence[tuple[_Source, float] | None]
+    phases: Sequence[Fraction]
+    params: Params | None
+    windows: list[Window]
+    shares: list[Tensor]
 
 
 class _Coming(NamedTuple):
@@ -93,6 +119,8 @@ class Interpolator:
             keep_freed_memory()
         self._held: list[_Source] = []
         self._shares: list[Tensor] = []
+        self._crew: Crew | None = None
+        self._twins: list[Painter] = []
         self._load(choose_precision(precision, self._device))
         self._auto_tile = tile == "auto"
         self._set_tile(self._first_tile(tile))
@@ -107,6 +135,27 @@ class Interpolator:
         if len(self._windows) > 1:
             words.append(f"tiles of {self._tile} px")
         return ", ".join(words)
+
+    @property
+    def at_once(self) -> int:
+        """How many intervals it makes at once."""
+        return len(self._crew) if self._crew else 1
+
+    @contextmanager
+    def abreast(self) -> Iterator[None]:
+        """Make several intervals at once while the `with` lasts, on a processor that has the cores.
+
+        Leaving it early waits for intervals that are being made. The pictures are the same.
+        """
+        seen = (min(self._tile or side, side) for side in (self._height, self._width))
+        count = intervals_at_once(self._device, self._weights.config, self._dtype, *seen)
+        try:
+            if count > 1:
+                self._twins = [self._painter.twin() for _ in range(count - 1)]
+                self._crew = Crew(count)
+            yield
+        finally:
+            self._one_by_one()
 
     def between(
         self,
@@ -140,7 +189,8 @@ class Interpolator:
     ) -> Iterable[Planes]:
         """Begin what `between` does; the pictures are waited for when they are asked for.
 
-        A GPU goes on with what was begun while its earlier pictures are taken away.
+        A GPU goes on with what was begun while its earlier pictures are taken away, and so do the
+        threads of `abreast`.
         """
         around = (before, after) if self._kind.looks_beside else (None, None)
         while True:
@@ -158,7 +208,7 @@ class Interpolator:
         def again() -> list[Planes]:
             return self.between(left, right, phases, params, before=before, after=after)
 
-        return self._arriving(coming, self._dtype, again)
+        return self._arriving(coming, self._way(), again)
 
     def _begun(
         self,
@@ -167,66 +217,104 @@ class Interpolator:
         around: tuple[Neighbour | None, Neighbour | None],
         phases: Sequence[Fraction],
         params: Params | None,
-    ) -> _Coming:
-        rgb = torch.cat(self._rgb_between(left, right, around, phases, params))
-        codes = colors.from_rgb(rgb, self._layout, self._color)
-        # Whether all is finite travels with it: to ask the device would wait for what comes after.
-        parts = colors.rounded(codes, self._layout), rgb.sum().isfinite()[None]
-        return _Coming(Returning(parts), [tuple(plane.shape) for plane in codes])
+    ) -> Piece[_Coming]:
+        interval = self._interval(left, right, around, phases, params)
+        return self._do(lambda painter: self._coming(painter, interval))
 
-    def _arriving(
-        self, coming: _Coming, dtype: torch.dtype, again: Callable[[], list[Planes]]
-    ) -> Iterator[Planes]:
-        """Yield the pictures that were begun in `dtype`, made again if that was too narrow."""
-        samples, is_finite = coming.parts.arrays()
-        if is_finite[0]:
-            yield from colors.pictures(samples, coming.shapes, self._layout)
-            return
-        if self._dtype == dtype:
-            self._leave_half_precision()
-        yield from again()
-
-    def _rgb_between(
+    def _interval(
         self,
         left: Planes,
         right: Planes,
         around: tuple[Neighbour | None, Neighbour | None],
         phases: Sequence[Fraction],
         params: Params | None,
-    ) -> list[Tensor]:
-        """Return RGB (and alpha) float32 `(1, 3|4, H, W)` at each of `phases`, whole pictures."""
+    ) -> _Interval:
         start, end = self._source(left, params), self._source(right, params)
         outer = [one and (self._source(one.planes, params), float(one.distance)) for one in around]
         self._held = [start, end, *(one[0] for one in outer if one)]
+        if len(self._windows) > 1 and not self._shares:
+            self._shares = [weight(w, self._windows, self._device) for w in self._windows]
+        return _Interval(start, end, outer, phases, params, self._windows, self._shares)
+
+    def _do(self, work: Callable[[Painter], T]) -> Piece[T]:
+        """Have `work` done: now, or by the next of the crew."""
+        painters = self._painter, *self._twins  # those of now, whatever fails until then
+        piece = Piece(lambda number: work(painters[number]))
+        if self._crew:
+            self._crew.take(piece)
+        else:
+            piece.do(0)
+            piece.result()  # or its failure
+        return piece
+
+    def _coming(self, painter: Painter, interval: _Interval) -> _Coming:
+        rgb = torch.cat(self._rgb_between(painter, interval))
+        codes = colors.from_rgb(rgb, self._layout, self._color)
+        # Whether all is finite travels with it: to ask the device would wait for what comes after.
+        parts = colors.rounded(codes, self._layout), rgb.sum().isfinite()[None]
+        return _Coming(Returning(parts), [tuple(plane.shape) for plane in codes])
+
+    def _arriving(
+        self, coming: Piece[_Coming], way: object, again: Callable[[], list[Planes]]
+    ) -> Iterator[Planes]:
+        """Yield the pictures that were begun in this `way`, made again in another if it failed."""
+        remedy: Callable[[], None]
+        try:
+            parts, shapes = coming.result()
+        except RuntimeError as error:
+            if not isinstance(error, DroppedError) and not is_out_of_memory(error):
+                raise
+            remedy = self._make_room
+        else:
+            samples, is_finite = parts.arrays()
+            if is_finite[0]:
+                yield from colors.pictures(samples, shapes, self._layout)
+                return
+            remedy = self._leave_half_precision
+        if way == self._way():
+            remedy()
+        yield from again()
+
+    def _way(self) -> object:
+        """Return what changes when pictures are made in another way from now on."""
+        return self._dtype, self._windows, self._crew
+
+    def _rgb_between(self, painter: Painter, interval: _Interval) -> list[Tensor]:
+        """Return RGB (and alpha) float32 `(1, 3|4, H, W)` at each of its phases, whole pictures."""
+        start, end = (source.seen.result() for source in (interval.left, interval.right))
+        outer = [one and (one[0].seen.result(), one[1]) for one in interval.outer]
+        phases, params = interval.phases, interval.params
+
+        def seen(source: _Seen, window: Window) -> Picture:
+            return source.whole or painter.look(window.of(source.rgb), params)
 
         def made(window: Window) -> dict[Fraction, Tensor]:
-            before, after = (one and Outer(self._seen(one[0], window), one[1]) for one in outer)
-            pair = self._seen(start, window), self._seen(end, window)
-            return self._painter.between(*pair, (before, after), phases, params)
+            before, after = (one and Outer(seen(one[0], window), one[1]) for one in outer)
+            pair = seen(start, window), seen(end, window)
+            return painter.between(*pair, (before, after), phases, params)
 
-        if len(self._windows) == 1:
-            whole = made(self._windows[0])
+        if not interval.shares:
+            whole = made(interval.windows[0])
             return [whole[phase][:, :, : self._height, : self._width] for phase in phases]
-        if not self._shares:
-            self._shares = [weight(w, self._windows, self._device) for w in self._windows]
         canvases = {phase: torch.zeros_like(start.rgb) for phase in phases}
-        for window, share in zip(self._windows, self._shares, strict=True):
+        for window, share in zip(interval.windows, interval.shares, strict=True):
             parts = made(window)
             for phase, canvas in canvases.items():
                 part = window.of(canvas)
                 part += share * parts[phase][:, :, : part.shape[-2], : part.shape[-1]]
         return [canvases[phase] for phase in phases]
 
-    def _seen(self, source: _Source, window: Window) -> Picture:
-        return source.whole or self._painter.look(window.of(source.rgb), source.params)
-
     def _source(self, planes: Planes, params: Params | None) -> _Source:
         for held in self._held:
             if held.planes is planes and held.params is params:
                 return held
-        rgb = colors.to_rgb(colors.upload(planes, self._device), self._layout, self._color)
-        whole = self._painter.look(rgb, params) if len(self._windows) == 1 else None
-        return _Source(planes, params, rgb, whole)
+        is_whole = len(self._windows) == 1
+
+        def see(painter: Painter) -> _Seen:
+            rgb = colors.to_rgb(colors.upload(planes, self._device), self._layout, self._color)
+            return _Seen(rgb, painter.look(rgb, params) if is_whole else None)
+
+        return _Source(planes, params, self._do(see))
 
     def _load(self, dtype: torch.dtype) -> None:
         """Put the weights on the device in `dtype`."""
@@ -242,7 +330,13 @@ class Interpolator:
                 "Try other weights, or fewer adaptation steps.",
             )
         _logger.warning("%s is too narrow for this film; going on in float32", self._dtype)
+        self._one_by_one()  # float32 takes more memory
         self._load(torch.float32)
+
+    def _one_by_one(self) -> None:
+        if self._crew:
+            self._crew.leave()
+            self._crew, self._twins, self._held = None, [], []
 
     def _first_tile(self, tile: int | str | None) -> int | None:
         if isinstance(tile, int):
@@ -269,7 +363,9 @@ class Interpolator:
         Raises MachineError if tiles cannot be smaller.
         """
         self._held = []
-        needs_less = self._painter.release()
+        needs_less = self.at_once > 1
+        self._one_by_one()
+        needs_less |= self._painter.release()
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
         if not needs_less:

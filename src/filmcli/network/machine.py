@@ -34,6 +34,10 @@ An H200 has 132 of them: that is 1920x1080, which took it 2.3 times as long as 6
 """
 
 
+_LARGEST_ABREAST = 1280 * 720
+"""Pixels of the largest pictures of which a CPU makes more when it makes several at once."""
+
+
 def choose_device(name: str) -> torch.device:
     """Return the device of this name; "auto" prefers cuda, then mps, then the CPU.
 
@@ -152,11 +156,27 @@ def tile_that_fits(config: str, dtype: torch.dtype, height: int, width: int) -> 
 
     `config` is the name of the network.
     """
-    per_pixel = _BYTES_A_PIXEL[config] * dtype.itemsize // 4
-    pixels = int(0.8 * free_memory()) // per_pixel
+    pixels = _pixels_that_fit(config, dtype)
     if height * width <= pixels:
         return None
     return max(SMALLEST_TILE_PX, int(pixels**0.5) // 64 * 64)
+
+
+def intervals_at_once(
+    device: torch.device, config: str, dtype: torch.dtype, height: int, width: int
+) -> int:
+    """Return how many intervals of this size are best made at once: on a CPU one for each thread
+    of torch's, as far as memory suffices, and where a thread can be told to work alone.
+    """
+    can_be_told = torch.backends.openmp.is_available()  # type: ignore[no-untyped-call]
+    if device.type != "cpu" or not can_be_told or height * width > _LARGEST_ABREAST:
+        return 1
+    fitting = _pixels_that_fit(config, dtype) // (height * width)
+    return max(1, min(torch.get_num_threads(), fitting))
+
+
+def _pixels_that_fit(config: str, dtype: torch.dtype) -> int:
+    return int(0.8 * free_memory()) // (_BYTES_A_PIXEL[config] * dtype.itemsize // 4)
 
 
 def free_memory() -> int:

@@ -11,6 +11,7 @@ what is opaque on both sides stays so to the last bit, and the network does not 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -56,6 +57,7 @@ class Painter:
     def __init__(
         self, weights: Weights, device: torch.device, dtype: torch.dtype, recursion: int
     ) -> None:
+        self._weights = weights
         with torch.device("meta"):
             net = build(CONFIGS[weights.config])
         net.load_state_dict(weights.state_dict, assign=True)
@@ -71,6 +73,14 @@ class Painter:
         self._adapted: tuple[Params, dict[str, Tensor]] | None = None
         self._replayer = Replayer(on_cuda()) if device.type == "cuda" else None
         self._is_frugal = False
+
+    def twin(self) -> Painter:
+        """Return one that another thread may use at the same time; the weights are there once.
+
+        While a stage runs with other parameters, they stand in the place of the network's own.
+        """
+        weights = replace(self._weights, state_dict=self._net.state_dict())
+        return Painter(weights, self._device, self._dtype, self._recursion)
 
     def release(self) -> bool:
         """Do with as little memory as possible from now on; tell whether that is less."""

@@ -80,11 +80,12 @@ class Maker:
     ) -> None:
         self._plan = plan
         self._stored, self._on_scene = stored, on_scene
-        self._decoding, self._adapting = ExitStack(), ExitStack()
+        self._decoding, self._adapting, self._making = ExitStack(), ExitStack(), ExitStack()
         self._reel: Reel | None = None
         self._adapter: FilmAdapter | None = None
 
     def __enter__(self) -> Maker:
+        self._making.enter_context(self._plan.request.interpolator.abreast())
         return self
 
     def __exit__(
@@ -93,7 +94,7 @@ class Maker:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        with self._decoding, self._adapting:
+        with self._decoding, self._adapting, self._making:
             pass
 
     def segment(self, index: int, path: str, said: Sequence[bytes] = ()) -> Iterator[int]:

@@ -25,6 +25,10 @@ T = TypeVar("T")
 class Between(Protocol):
     """Whatever makes the pictures between two: the network's doorway, or a blend."""
 
+    @property
+    def at_once(self) -> int:
+        """How many intervals it makes at once."""
+
     def begin(
         self,
         left: Planes,
@@ -42,7 +46,7 @@ class Between(Protocol):
 
 
 _BEGUN_AHEAD = 2
-"""Runs of slots: a kept picture and the made ones after it are two."""
+"""Runs of slots for every interval at once: a kept picture and the made ones after it are two."""
 _HELD = 4
 """Source frames: an interval's two, the one before and the one after."""
 
@@ -95,18 +99,19 @@ def render(
     the left one: the network cannot improve on it. The next interval is begun before the pictures
     of the one before it are taken, so that a device is at work while they are written.
     """
-    for pictures in _ahead(_runs(reel, slots, outer_of, interpolator, params)):
+    ahead = _BEGUN_AHEAD * interpolator.at_once
+    for pictures in _ahead(ahead, _runs(reel, slots, outer_of, interpolator, params)):
         yield from pictures
 
 
-def _ahead(runs: Iterable[T]) -> Iterator[T]:
-    """Yield each of `runs` after some more were taken; if that fails, after all that did not."""
+def _ahead(count: int, runs: Iterable[T]) -> Iterator[T]:
+    """Yield each of `runs` after `count` more were taken; if that fails, after all that did not."""
     taken: deque[T] = deque()
     failure: Exception | None = None
     try:
         for run in runs:
             taken.append(run)
-            if len(taken) > _BEGUN_AHEAD:
+            if len(taken) > count:
                 yield taken.popleft()
     except Exception as error:
         failure = error

@@ -1,4 +1,4 @@
-"""Run an iterator ahead of its consumer in one thread: the library's only concurrency.
+"""Run an iterator ahead of its consumer in one thread.
 
 Decoding then overlaps the network, and memory stays bounded by `depth` items. The consumer, not
 the thread, writes to encoders, so that Ctrl-C in the main thread unwinds everything.
