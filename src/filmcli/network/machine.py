@@ -134,6 +134,18 @@ def keep_freed_memory() -> None:
         mallopt(trim_threshold, (1 << 31) - 1)
 
 
+def share_one_arena() -> None:
+    """Let all threads take memory from one place, if the C library is glibc.
+
+    Places of their own, which later threads inherit, give freed memory back and have no room for a
+    large tensor: two intervals of 1920x1080 at once took 220,000 pages an interval from the kernel
+    like that, and 5 so. To be called before there are other threads.
+    """
+    with suppress(OSError, AttributeError, TypeError):
+        arena_max = -8
+        ctypes.CDLL(None).mallopt(arena_max, 1)
+
+
 def pictures_at_once(device: torch.device, height: int, width: int) -> int:
     """Return how many pictures of a size it takes to fill `device`; at least 1.
 

@@ -19,6 +19,7 @@ from typing import Protocol
 
 from filmcli.adaptation.film import Adapted
 from filmcli.adaptation.scene import SceneAdaptation
+from filmcli.network.machine import share_one_arena
 from filmcli.pipeline.estimate import Estimate
 from filmcli.pipeline.job import Job, clear_up, open_job
 from filmcli.pipeline.making import Here, Maker, Progress, Told, known_scenes, progress_at
@@ -91,6 +92,7 @@ def upsample(
     was not there before.
     """
     settings, report = settings or Settings(), report or (lambda _: None)
+    share_one_arena()
     rate = shown_rate(settings.in_fps)
     if not os.path.isfile(path):  # reading a pipe or a folder takes long: what can fail comes first
         check_asked(path, settings)
