@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -22,10 +23,12 @@ from tests.clips import pattern
 class Sleeper:
     """Takes the left picture for every one between, `seconds` after it was asked for it."""
 
+    at_once, abreast = 1, staticmethod(nullcontext)
+
     def __init__(self, seconds: float) -> None:
         self.seconds, self.asked = seconds, 0
 
-    def between(
+    def begin(
         self, left: Planes, _right: Planes, phases: Sequence[Fraction], **around: Neighbour
     ) -> Iterable[Planes]:
         assert set(around) == {"before", "after"}

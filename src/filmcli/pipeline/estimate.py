@@ -6,7 +6,7 @@ What they show does not matter to the network's time, so they are blank, and not
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice, takewhile
@@ -14,6 +14,7 @@ from itertools import islice, takewhile
 import numpy as np
 
 from filmcli.frames import Neighbour, Planes, VideoInfo
+from filmcli.network.interpolator import Interpolator
 from filmcli.pipeline.plan import Plan
 from filmcli.timing import Timeline
 
@@ -52,21 +53,29 @@ def estimate(plan: Plan, todo: Sequence[int]) -> Estimate | None:
 
 def _seconds_each(plan: Plan, phases: Sequence[Fraction]) -> float:
     """The shortest time of a few: the first ones also load and record."""
-    make = plan.request.interpolator.between
     begun, shortest = time.monotonic(), float("inf")
     warm = begun + _PATIENCE_SECONDS
-    window = list(islice(_blanks(plan.info), 3))
-    for blank in islice(_blanks(plan.info), _TURNS):
-        window = [*window[-3:], blank]
-        before, left, right, after = window
-        around = Neighbour(before, Fraction(1)), Neighbour(after, Fraction(1))
-        started = time.monotonic()
-        make(left, right, phases, before=around[0], after=around[1])
-        ended = time.monotonic()
-        shortest, warm = min(shortest, ended - started), min(warm, ended)
-        if ended - begun > _PATIENCE_SECONDS or ended - warm > _WARM_SECONDS:
-            break
-    return shortest / len(phases)
+    blanks, doorway = _blanks(plan.info), plan.request.interpolator
+    with doorway.abreast():
+        window = list(islice(blanks, 3))
+        for _ in range(_TURNS):
+            window = [*window[-3:], *islice(blanks, doorway.at_once)]
+            started = time.monotonic()
+            for pictures in [_begun(doorway, window[at:], phases) for at in range(doorway.at_once)]:
+                list(pictures)
+            ended = time.monotonic()
+            shortest, warm = min(shortest, ended - started), min(warm, ended)
+            if ended - begun > _PATIENCE_SECONDS or ended - warm > _WARM_SECONDS:
+                break
+        return shortest / doorway.at_once / len(phases)
+
+
+def _begun(
+    doorway: Interpolator, window: Sequence[Planes], phases: Sequence[Fraction]
+) -> Iterable[Planes]:
+    before, left, right, after = window[:4]
+    around = Neighbour(before, Fraction(1)), Neighbour(after, Fraction(1))
+    return doorway.begin(left, right, phases, before=around[0], after=around[1])
 
 
 def _phases(timeline: Timeline) -> list[Fraction]:
