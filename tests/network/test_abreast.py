@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import platform
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -227,6 +230,38 @@ def test_a_crew_shares_torchs_threads_and_leaves_others_theirs(
     thread.join()
     some.leave()
     assert torch.get_num_threads() == later.result() == threads
+
+
+PAGES = """
+import resource, sys, threading
+from filmcli.network.machine import keep_freed_memory, share_one_arena
+if "one" in sys.argv:
+    share_one_arena()
+keep_freed_memory()
+threading.Thread(target=lambda: bytearray(1000)).start()
+
+def work():
+    for turn in range(6):
+        b"x" * (80 << 20)
+        if turn == 1:
+            faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
+
+faults = []
+thread = threading.Thread(target=work)
+thread.start()
+thread.join()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - faults[0])
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="about glibc's arenas")
+def test_threads_that_share_an_arena_keep_what_they_freed() -> None:
+    def pages(*words: str) -> int:
+        command = [sys.executable, "-c", PAGES, *words]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        return int(done.stdout)
+
+    assert pages("one") < pages() / 10
 
 
 @pytest.mark.parametrize(
