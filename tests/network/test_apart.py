@@ -103,7 +103,7 @@ def test_without_room_for_whole_pictures_tiles_take_over(
     def first(**how: object) -> tuple[list[Planes], int]:
         Apart.largest = 0
         made = next(
-            intervals(load("film-m"), YUV420, (260, 40), "apart", precision="float32", **how)
+            intervals(load("film-m"), YUV420, (520, 80), "apart", precision="float32", **how)
         )
         return made, Apart.largest
 
@@ -156,21 +156,25 @@ def test_published_film_and_its_recursion() -> None:
     assert all(levels_apart(a, b) <= 1 for a, b in zip(*made, strict=True))
 
 
-@pytest.mark.parametrize(("precision", "further"), [("float16", 0), ("bfloat16", 0.002)])
-def test_half_precision_is_the_cpus(precision: str, further: float) -> None:
-    here, apart = (
-        intervals(load("film-m"), YUV420, (64, 48), device, precision=precision)
-        for device in ("cpu", "apart")
-    )
-    # A CPU rounds to bfloat16 behind the ReLU, others before it, too; float16 it does like others.
-    # All of it is noise, the worst there is: from float32 bfloat16 is further than 2 for 3 in 100.
-    off = [
-        np.abs(a.astype(int) - b.astype(int)).ravel()
-        for pictures in zip(here, apart, strict=True)
-        for planes in zip(*pictures, strict=True)
-        for a, b in zip(*planes, strict=True)
-    ]
-    assert np.mean(np.concatenate(off) > 2) <= further
+def test_half_precision_is_the_cpus() -> None:
+    def far_off(one: list[list[Planes]], other: list[list[Planes]]) -> float:
+        """The share of samples that are more than 2 levels apart."""
+        off = [
+            np.abs(a.astype(int) - b.astype(int)).ravel()
+            for pictures in zip(one, other, strict=True)
+            for planes in zip(*pictures, strict=True)
+            for a, b in zip(*planes, strict=True)
+        ]
+        return float(np.mean(np.concatenate(off) > 2))
+
+    def made(device: str, precision: str) -> list[list[Planes]]:
+        return list(intervals(load("film-m"), YUV420, (64, 48), device, precision=precision))
+
+    exact, here = made("cpu", "float32"), made("cpu", "bfloat16")
+    assert far_off(made("cpu", "float16"), made("apart", "float16")) == 0
+    # A CPU rounds to bfloat16 behind the ReLU, others before it, too. All of it is noise, the worst
+    # there is: what the two roundings differ by is less than what either takes away.
+    assert 0 < far_off(here, made("apart", "bfloat16")) < far_off(here, exact)
 
 
 def test_what_is_too_large_for_half_precision_goes_on_in_float32(

@@ -16,10 +16,8 @@ Steps = int | Literal["auto"]
 """How many steps every scene gets; "auto": one, where it is worth that."""
 
 _MOST = 0.05  # of what making a scene's pictures costs
-_CROPS = 52
-"""Multiply-adds of one step of film-m, lessons and exams included, in pictures of a crop's size.
-
-22 are the lessons', 28 the exams', before and after, and 2 those of LPIPS."""
+_CROPS = 45
+"""Multiply-adds of one step of film-m in pictures of a crop's size: lessons, exams and LPIPS."""
 _FLOAT32 = 2  # times as long as bfloat16, in which pictures are made where the processor can
 _READ = 1 / 64  # of a picture: decoding a frame and turning it to RGB
 

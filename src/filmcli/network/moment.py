@@ -42,7 +42,7 @@ class MomentConfig:
     name: str
     stages: tuple[int, int, int] = (32, 64, 96)
     features: tuple[int, int] = (64, 96)
-    widths: tuple[int, int] = (64, 128)
+    widths: tuple[int, int] = (64, 192)
     depths: tuple[int, int] = (4, 6)
     reaches: tuple[int, int] = (2, 3)
     state: int = 64
