@@ -35,7 +35,10 @@ An H200 has 132 of them: that is 1920x1080, which took it 2.3 times as long as 6
 
 
 _LARGEST_ABREAST = 1280 * 720
-"""Pixels of the largest pictures of which a CPU makes more when it makes several at once."""
+"""Pixels of the largest pictures of which a CPU makes more when it makes several at once.
+
+Of 1920x1080 two cores make hardly more so, for a GiB (docs/speed.md).
+"""
 
 
 def choose_device(name: str) -> torch.device:
@@ -138,8 +141,8 @@ def share_one_arena() -> None:
     """Let all threads take memory from one place, if the C library is glibc.
 
     Places of their own, which later threads inherit, give freed memory back and have no room for a
-    large tensor: two intervals of 1920x1080 at once took 220,000 pages an interval from the kernel
-    like that, and 5 so. To be called before there are other threads.
+    large tensor: two intervals of 1920x1080 at once took 210,000 pages a picture from the kernel
+    like that, and 1,117 at most so. To be called before there are other threads.
     """
     with suppress(OSError, AttributeError, TypeError):
         arena_max = -8
