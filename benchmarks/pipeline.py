@@ -70,7 +70,8 @@ def measure_overhead(folder: Path) -> list[dict[str, Any]]:
     slots = [slot for slot in timeline.slots(0, timeline.count) if slot.kind == "make"]
 
     def alone() -> None:
-        list(render(Reel(iter(frames), 0), slots, timeline.outer, doorway))
+        with doorway.abreast():
+            list(render(Reel(iter(frames), 0), slots, timeline.outer, doorway))
 
     def whole(preset: str) -> None:
         output = str(folder / "overhead.2x.mkv")
