@@ -178,7 +178,8 @@ def test_a_driver_that_ends_leaves_no_worker_and_is_gone_on_with(
 @pytest.mark.slow
 def test_when_the_head_is_gone_that_is_said_and_parts_are_kept(film: str, tmp_path: Path) -> None:
     with cluster(nodes=1) as nodes:
-        words = command(nodes, film, "--fps", "60", "-o", str(tmp_path / "out.mp4"))
+        # So many pictures that the film is not done before the head is gone.
+        words = command(nodes, film, "--fps", "480", "-o", str(tmp_path / "out.mp4"))
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         with subprocess.Popen(words, text=True, **pipes) as driver:  # type: ignore[call-overload]
             while not [*tmp_path.glob(".filmcli-*/??????.nut")]:
