@@ -65,9 +65,13 @@ def thin_out(folder: Path, most: int) -> None:
         for path in pictures[1::2]:
             path.unlink()
         pictures = pictures[::2]
-    clips = sorted((folder / "clips").glob("*.mp4"), key=_liveliness)
-    while clips and _size(clips) + _size(pictures) > most:
-        clips.pop(0).unlink()
+    clips = list((folder / "clips").glob("*.mp4"))
+    beyond = _size(clips) + _size(pictures) - most
+    lively_first = sorted(clips, key=_liveliness, reverse=True) if beyond > 0 else []
+    while beyond > 0 and lively_first:
+        clip = lively_first.pop()
+        beyond -= clip.stat().st_size
+        clip.unlink()
 
 
 def _size(paths: list[Path]) -> int:
