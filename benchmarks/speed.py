@@ -9,7 +9,6 @@ from __future__ import annotations
 import resource
 import subprocess
 import time
-from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -17,11 +16,12 @@ from typing import Any, NamedTuple
 
 import torch
 
-from filmcli.frames import Neighbour, Planes, VideoInfo
+from filmcli.frames import Planes, VideoInfo
 from filmcli.network.interpolator import Interpolator
 from filmcli.network.machine import choose_device, choose_precision
 from filmcli.network.networks import CONFIGS, build
 from filmcli.network.weights import Weights
+from filmcli.pipeline.estimate import begun_amid
 from filmcli.video.decode import decode
 from filmcli.video.probe import probe
 
@@ -85,24 +85,13 @@ def network(name: str, precision: str, info: VideoInfo, frames: list[Planes]) ->
     with doorway.abreast():
         while together := list(islice(rows, doorway.at_once)):
             wall, cpu = time.perf_counter(), time.process_time()
-            for made in [_begun(doorway, row) for row in together]:
+            for made in [begun_amid(doorway, row, [Fraction(1, 2)]) for row in together]:
                 list(made)  # ends with the planes in main memory
             wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
             costs.append(Took(wall / len(together), cpu / len(together)))
             if time.perf_counter() - start > SECONDS_EACH and len(costs) > 1:
                 break
     return min(costs[1:])
-
-
-def _begun(doorway: Interpolator, row: Sequence[Planes]) -> Iterable[Planes]:
-    before, left, right, after = row
-    return doorway.begin(
-        left,
-        right,
-        [Fraction(1, 2)],
-        before=Neighbour(before, Fraction(1)),
-        after=Neighbour(after, Fraction(1)),
-    )
 
 
 def precisions() -> list[str]:

@@ -61,7 +61,9 @@ def _seconds_each(plan: Plan, phases: Sequence[Fraction]) -> float:
         for _ in range(_TURNS):
             window = [*window[-3:], *islice(blanks, doorway.at_once)]
             started = time.monotonic()
-            for pictures in [_begun(doorway, window[at:], phases) for at in range(doorway.at_once)]:
+            for pictures in [
+                begun_amid(doorway, window[at:], phases) for at in range(doorway.at_once)
+            ]:
                 list(pictures)
             ended = time.monotonic()
             shortest, warm = min(shortest, ended - started), min(warm, ended)
@@ -70,9 +72,13 @@ def _seconds_each(plan: Plan, phases: Sequence[Fraction]) -> float:
         return shortest / doorway.at_once / len(phases)
 
 
-def _begun(
+def begun_amid(
     doorway: Interpolator, window: Sequence[Planes], phases: Sequence[Fraction]
 ) -> Iterable[Planes]:
+    """Begin with the pictures at `phases` between the second and the third of a window's frames.
+
+    The first and the fourth stand beside them.
+    """
     before, left, right, after = window[:4]
     around = Neighbour(before, Fraction(1)), Neighbour(after, Fraction(1))
     return doorway.begin(left, right, phases, before=around[0], after=around[1])
