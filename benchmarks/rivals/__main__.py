@@ -15,6 +15,7 @@ import numpy as np
 
 from benchmarks.rivals import __doc__ as about
 from benchmarks.rivals import rife
+from benchmarks.rivals.places import Places
 from benchmarks.run import machine
 from filmcli.errors import FilmcliError
 from filmcli.evaluation.board import Result, Scores, Table, markdown, mean_of, spelled, tables
@@ -115,14 +116,22 @@ def main() -> None:
     timed = [Timed(entry) for entry in _entries(asked)]
     entries = [replace(maker.entry, maker=maker) for maker in timed]
     gallery = Gallery(entries[0].name, scorer, asked.show)
+    places = Places()
+
+    def watch(rebuilt: Rebuilt) -> None:
+        gallery(rebuilt)
+        if asked.places:
+            places(rebuilt)
+
     results = []
     for path in _films(asked.films):
-        gallery.film = path.stem
+        gallery.film = places.film = path.stem
         film = open_film(str(path), DROP, limit=asked.limit)
-        results.append(score_film(film, path.stem, entries, scorer, gallery))
+        results.append(score_film(film, path.stem, entries, scorer, watch))
         _tell(results[-1])
     means = mean_of(results)
-    for table in (*tables(results, phases_of(DROP)), _summary(means, timed)):
+    placed = [places.table()] if asked.places else []
+    for table in (*tables(results, phases_of(DROP)), *placed, _summary(means, timed)):
         print(markdown(table))
     print(dropping_words(DROP), scorer.conventions, machine_words(asked.device, "auto"))
     print("RIFE ran in float32. Seconds are of making frames alone, all films together.")
@@ -149,6 +158,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--limit", type=int, help="only the first intervals of each film")
     parser.add_argument("--judge", action="store_true", help="ST-LPIPS too, which is slow")
     parser.add_argument("--vgg", action="store_true", help="LPIPS by VGG-16 too, which is slower")
+    parser.add_argument(
+        "--places", action="store_true", help="how far frames are off as a whole, too"
+    )
     parser.add_argument("--strips", help=f"folder for strips of the {WORST} frames that look worst")
     parser.add_argument(
         "--show",

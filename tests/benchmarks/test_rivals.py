@@ -15,6 +15,7 @@ import torch
 
 from benchmarks.rivals import rife
 from benchmarks.rivals.__main__ import Timed
+from benchmarks.rivals.places import place_of
 from filmcli.evaluation.entries import Entry
 from filmcli.evaluation.makers import RIVALS, Run
 from filmcli.evaluation.metrics import psnr
@@ -31,7 +32,7 @@ def test_ours_and_the_old_way_are_scored_timed_and_shown(tmp_path: Path) -> None
     film(tmp_path / "films" / "one.mkv", gliding(7))
     film(tmp_path / "films" / "two.mkv", gliding(5, seed=2))
     command = [sys.executable, "-m", "benchmarks.rivals", tmp_path / "films", "--judge", "--rife"]
-    command += ["--limit", "2", "--strips", tmp_path / "looks", "--show", "one:3"]
+    command += ["--places", "--limit", "2", "--strips", tmp_path / "looks", "--show", "one:3"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.returncode == 0, done.stderr
     *lines, last = done.stdout.splitlines()
@@ -47,11 +48,33 @@ def test_ours_and_the_old_way_are_scored_timed_and_shown(tmp_path: Path) -> None
         assert [float(cell) for cell in row[1:5]] == pytest.approx(list(scores), abs=6e-3)
         assert all(seconds > 0 for seconds in told["seconds_a_frame"][row[0]].values())
     assert "| one | 2 |" in done.stdout
+    assert "| PSNR, in its place, px off | film-m | dis |" in done.stdout
     # four frames were made, and the five that look worst are all of them
     names = sorted(path.name for path in (tmp_path / "looks").iterdir())
     assert names == ["one-001.png", "one-003.png", "two-001.png", "two-003.png"]
     shown = cv2.imread(str(tmp_path / "looks" / "one-003.png"))
     assert shown is not None and shown.shape[1] >= 3 * WIDE and shown.shape[0] >= 2 * HIGH
+
+
+def test_a_frame_that_is_off_as_a_whole_scores_as_it_would_in_its_place() -> None:
+    wide = cv2.GaussianBlur(
+        np.random.default_rng(0).integers(0, 256, (300, 400, 3), np.uint8), (0, 0), 3
+    )
+    wide = cv2.normalize(wide, None, 0, 255, cv2.NORM_MINMAX)
+
+    def seen(dx: float, dy: float) -> np.ndarray:
+        return cv2.warpAffine(wide, np.float32([[1, 0, -50 - dx], [0, 1, -50 - dy]]), (300, 200))
+
+    place = place_of(seen(1.5, -2.0), seen(0, 0))
+    assert place.off == pytest.approx(2.5, abs=0.05)
+    assert place.made == pytest.approx(
+        psnr(*(seen(*by)[16:-16, 16:-16] for by in ((1.5, -2), (0, 0))))
+    )
+    assert place.placed > place.made + 10
+    still = place_of(seen(0, 0), seen(0, 0))
+    assert still.off < 0.01 and still.placed > 45
+    grey = np.full((200, 300, 3), 128, np.uint8)
+    assert place_of(grey, seen(0, 0)).off == 0
 
 
 def test_a_film_that_is_not_there_is_told_in_words(tmp_path: Path) -> None:

@@ -1,0 +1,88 @@
+"""Where a made frame stands: how far its picture as a whole is off, and what it scores in place.
+
+A camera that shakes is somewhere else between two frames than the middle of its way. A frame that
+puts everything a pixel aside looks as real as the true one and scores decibels less.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from statistics import fmean
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from filmcli.evaluation.board import Table
+from filmcli.evaluation.metrics import Picture
+from filmcli.evaluation.rebuilt import Rebuilt
+
+_EDGE = 16  # px that are not scored, as a picture that is put in place lacks some there
+_ROUNDS = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 60, 1e-4)
+_BLUR_PX = 5
+
+
+class Place(NamedTuple):
+    """PSNR as made and in place, dB, and how far a frame is off, px."""
+
+    made: float
+    placed: float
+    off: float
+
+
+class Places:
+    """Sees rebuilt frames of `film`, and tells how far each maker's are off, in the mean."""
+
+    def __init__(self) -> None:
+        self.film = ""
+        self._found: dict[str, dict[str, list[Place]]] = defaultdict(lambda: defaultdict(list))
+
+    def __call__(self, rebuilt: Rebuilt) -> None:
+        """See one frame."""
+        for maker, made in rebuilt.made.items():
+            self._found[self.film][maker].append(place_of(made, rebuilt.truth))
+
+    def table(self) -> Table:
+        """A row for every film: of every maker PSNR as made, in place, and how far it is off."""
+        makers = list(next(iter(self._found.values())))
+        rows = [
+            (film, *(_spelled(found[maker]) for maker in makers))
+            for film, found in self._found.items()
+        ]
+        return Table("PSNR, in its place, px off", ("sequence", *makers), rows, "none")
+
+
+def place_of(made: Picture, truth: Picture) -> Place:
+    """Return where `made` stands beside `truth`: found as one shift of all of it, by fractions.
+
+    Where none is found it counts as in its place.
+    """
+    grey = [cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in (truth, made)]
+    shift = np.eye(2, 3, dtype=np.float32)
+    try:
+        _, shift = cv2.findTransformECC(
+            *grey, shift, cv2.MOTION_TRANSLATION, _ROUNDS, None, _BLUR_PX
+        )
+    except cv2.error:  # nothing alike, or nothing at all to be seen
+        return Place(_decibels(made, truth), _decibels(made, truth), 0.0)
+    size = made.shape[1], made.shape[0]
+    placed = cv2.warpAffine(
+        made,
+        shift,
+        size,
+        flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    off = float(np.hypot(*shift[:, 2]))
+    return Place(_decibels(made, truth), _decibels(placed, truth), off)
+
+
+def _decibels(made: Picture, truth: Picture) -> float:
+    inner = np.s_[_EDGE:-_EDGE, _EDGE:-_EDGE]
+    error = (made[inner].astype(np.float32) - truth[inner]) ** 2
+    return float(10 * np.log10(255**2 / max(float(error.mean()), 1e-6)))
+
+
+def _spelled(places: list[Place]) -> str:
+    made, placed, off = (fmean(values) for values in zip(*places, strict=True))
+    return f"{made:.2f}, {placed:.2f}, {off:.2f}"
