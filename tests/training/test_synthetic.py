@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from filmcli.training import synthetic
-from filmcli.training.motion import Motion, Swing, Wave, random_motion
+from filmcli.training.motion import Motion, Shake, Swing, Wave, random_motion, random_shake
 from filmcli.training.recipe import Recipe
 from filmcli.training.samples import Field, Picture, Sample
 from filmcli.training.synthetic import (
@@ -119,13 +119,20 @@ WAVE = Wave(
     np.array([3.0, 4.0]), 2 * np.pi / 120 * np.array([[1, 0.3], [-0.4, 1]]), np.array([0.0, 1.0])
 )
 SWING = Swing(np.array([50.0, 60.0]), 0.3)
+SHAKE = Shake(
+    np.full(2, SIDE / 2),
+    np.array([[4.0, -3, 0.04]]),
+    np.array([[2.0, 3, 4]]),
+    np.array([[0.3, 1, 2]]),
+)
 WAYS = {
     "even": Motion(PLACED, MOVED),
     "tilting": Motion(PLACED, MOVED @ TILT),
     "bending": Motion(PLACED, MOVED, wave=WAVE),
     "gathering speed": Motion(PLACED, MOVED, gathering=0.5),
     "swinging": Motion(PLACED, MOVED, swing=SWING),
-    "all of it": Motion(PLACED, MOVED @ TILT, gathering=-0.4, wave=WAVE, swing=SWING),
+    "shaken": Motion(PLACED, MOVED, shake=SHAKE),
+    "all of it": Motion(PLACED, MOVED @ TILT, gathering=-0.4, wave=WAVE, swing=SWING, shake=SHAKE),
 }
 
 
@@ -135,7 +142,7 @@ def scene(motion: Motion) -> list[Layer]:
     cv2.circle(mask := np.zeros((120, 120), np.uint8), (60, 60), 40, 255, -1)
     disc[..., 3] = mask
     shifted = np.array([[1.0, 0, 9], [0, 1, 4], [0, 0, 1]])
-    over = Motion(np.eye(3), shifted, motion.gathering, motion.wave, motion.swing)
+    over = motion._replace(start=np.eye(3), end=shifted)
     return [Layer(opaque(footage.texture(200, 240, 11)), motion), Layer(disc, over)]
 
 
@@ -187,7 +194,13 @@ def test_the_picture_is_exact_at_any_phase(way: str, phase: float) -> None:
     errors = []
     for x, y in [(10, 12), (48, 40), (80, 70), (30, 90)]:
         place = (1 - gone) * motion.start + gone * motion.end
-        q = np.linalg.solve(place, [x, y, 1])
+        point = np.array([x, y, 1.0])
+        if motion.shake is not None:  # brought back to where a steady camera would see it
+            dx, dy, roll = SHAKE.reach[0] * np.sin(SHAKE.swiftness[0] * phase + SHAKE.begin[0])
+            cosine, sine = np.cos(roll), np.sin(roll)
+            away = point[:2] - SIDE / 2 - (dx, dy)
+            point[:2] = np.array([[cosine, sine], [-sine, cosine]]) @ away + SIDE / 2
+        q = np.linalg.solve(place, point)
         q = q[:2] / q[2]
         if motion.swing is not None:  # turned back about the joint
             angle = motion.swing.angle * (0.5 - gone)
@@ -220,6 +233,36 @@ def test_an_open_shutter_smears_what_moves_only() -> None:
         detail = [float(np.abs(np.diff(p.astype(int), axis=1)).mean()) for p in (sharp, smeared)]
         assert (detail[1] < 0.9 * detail[0]) == is_smeared
         assert abs(float(smeared.mean()) - sharp.mean()) < 1
+
+
+def test_a_smear_tells_how_fast_the_camera_went_there() -> None:
+    """A camera that sways sideways: sharp where it turns round, smeared where it is fastest."""
+    sway = Shake(
+        np.full(2, SIDE / 2), np.array([[12.0, 0, 0]]), np.full((1, 3), np.pi), np.zeros((1, 3))
+    )
+    layers = [Layer(opaque(footage.texture(200, 240, 11)), Motion(PLACED, PLACED, shake=sway))]
+
+    def kept(phase: float, axis: int) -> float:
+        """The share of detail along an axis that an open shutter leaves."""
+        smeared, sharp = (
+            exposed(layers, phase, shutter=shutter, exposures=12)[0] for shutter in (0.3, 0.0)
+        )
+        detail = [np.abs(np.diff(p.astype(int), axis=axis)).mean() for p in (smeared, sharp)]
+        return float(detail[0] / detail[1])
+
+    assert sway.pace() == pytest.approx(12 * np.pi)
+    turning, fastest = 0.5, 1.0
+    assert kept(turning, axis=1) > 0.85
+    assert kept(fastest, axis=1) < 0.45 < 0.6 < kept(fastest, axis=0)
+
+
+def test_a_shake_is_never_faster_than_it_says() -> None:
+    times = np.linspace(-1, 2, 3001)
+    for seed in range(50):
+        shake = random_shake(200, np.random.default_rng(seed))
+        middle = np.array([[100.0], [100.0], [1.0]])
+        seen = np.array([(shake.strayed(at) @ middle)[:2, 0] for at in times])
+        assert np.hypot(*np.diff(seen, axis=0).T).max() <= shake.pace() * 0.001 * 1.001
 
 
 def test_grain_is_of_its_size_and_unsharpness_leaves_sprites_sharp() -> None:

@@ -2,7 +2,8 @@
 
 A place maps texture pixels to frame pixels, as a 3x3 homography. Between two places every entry
 moves linearly, so every point moves along a straight line. On top of that a layer may gather
-speed, and bend in waves: both are known at any phase, and so is the flow between the ends.
+speed, bend in waves, and be shaken with the camera: all are known at any phase, and so is the flow
+between the ends.
 """
 
 from __future__ import annotations
@@ -49,11 +50,43 @@ class Swing(NamedTuple):
         return standing(self.joint, (0, 0), 1.0, self.angle * (gone - 0.5)) @ _shifted(-self.joint)
 
 
+class Shake(NamedTuple):
+    """How a camera that is held by hand strays: a few waves in time, at random.
+
+    Four frames in a row do not tell where such a camera is between two of them. How far each frame
+    is smeared, and which way, does: it is how fast the camera went there.
+    """
+
+    middle: NDArray[np.float64]  # (2,), of the picture, px
+    reach: NDArray[np.float64]  # (W, 3): dx and dy in px, and roll in radians, of each wave
+    swiftness: NDArray[np.float64]  # (W, 3), radians an interval
+    begin: NDArray[np.float64]  # (W, 3)
+
+    def strayed(self, phase: float) -> Place:
+        """Return the homography that carries a picture to where it is seen at `phase`."""
+        angles = self.swiftness * phase + self.begin
+        *by, roll = (self.reach * np.sin(angles)).sum(axis=0)
+        rolled = standing(self.middle + by, (0, 0), 1.0, roll)
+        return rolled @ _shifted(-self.middle)
+
+    def pace(self) -> float:
+        """Return how fast it goes at most, px an interval."""
+        return float(np.hypot(*(np.abs(self.reach) * self.swiftness).sum(axis=0)[:2]))
+
+
+def random_shake(side: int, rng: np.random.Generator) -> Shake:
+    """Return the shake of a picture of `side` px, by up to a tenth of it, often by little."""
+    waves = 3
+    reach = rng.normal(0, 1, (waves, 3)) * (0.7 * side, side, 0.15) * 0.03 * rng.beta(1, 2)
+    swiftness = 2 * np.pi * rng.uniform(0.1, 0.9, (waves, 3))
+    return Shake(np.full(2, side / 2), reach, swiftness, rng.uniform(0, 2 * np.pi, (waves, 3)))
+
+
 class Motion(NamedTuple):
     """The way of a layer from phase 0 to phase 1.
 
     At phase s it has gone s + gathering * s * (s - 1) of it; so much of the `wave` has grown and of
-    the `swing` is done.
+    the `swing` is done. What the camera does comes on top.
     """
 
     start: Place
@@ -61,6 +94,7 @@ class Motion(NamedTuple):
     gathering: float = 0.0
     wave: Wave | None = None
     swing: Swing | None = None
+    shake: Shake | None = None
 
     def gone(self, phase: float) -> float:
         """Return the share of the way that lies behind at `phase`."""
@@ -70,7 +104,9 @@ class Motion(NamedTuple):
         """Return where the unbent texture stands at `phase`."""
         gone = self.gone(phase)
         place = (1 - gone) * self.start + gone * self.end
-        return place if self.swing is None else place @ self.swing.turned(gone)
+        if self.swing is not None:
+            place = place @ self.swing.turned(gone)
+        return place if self.shake is None else self.shake.strayed(phase) @ place
 
     def texture_at(self, points: Points, phase: float) -> Points:
         """Return which texture pixels are seen at the frame's `points`."""

@@ -2,7 +2,7 @@
 
 Every layer is a texture on a known way (`filmcli.training.motion`). Pictures are drawn at twice the
 size and averaged down, which gives edges the fractional coverage that a camera gives them; some
-are blurred by motion or out of focus, lit by changing light, or grainy, as film is.
+are shaken and smeared by motion, out of focus, lit by changing light, or grainy, as film is.
 """
 
 from __future__ import annotations
@@ -14,16 +14,26 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from filmcli.training.motion import Motion, Place, Points, carried, random_motion, standing
+from filmcli.training.motion import (
+    Motion,
+    Place,
+    Points,
+    Shake,
+    carried,
+    random_motion,
+    random_shake,
+    standing,
+)
 from filmcli.training.recipe import Recipe
 from filmcli.training.samples import Field, Picture, Sample
 from filmcli.training.textures import Assets, cut, one_of, opaque, sprite_texture, word
 
 OVERSAMPLING = 2
-_ENLARGED = np.array([[2.0, 0, 0.5], [0, 2, 0.5], [0, 0, 1]])  # pixel centres of the large canvas
-SMEARED, UNSHARP, GRAINY, TITLED = 0.03, 0.1, 0.15, 0.4  # shares of samples
+SHAKEN, UNSHARP, GRAINY, TITLED = 0.4, 0.1, 0.15, 0.4  # shares of samples
+SMEARED = 0.9, 0.1  # shares of those that are shaken, and of the others
 FRAMES_AT = 0.0, 1.0, -1.0, 2.0  # left, right, before, after
-_EXPOSURES = 5  # pictures that a smeared one is the mean of
+_EXPOSURES = 16  # pictures that a smeared one is the mean of, at most
+_APART_PX = 1.5  # between two of them; further ones would show as a row of ghosts
 
 
 class Layer(NamedTuple):
@@ -37,6 +47,7 @@ class Camera(NamedTuple):
     """What the lens and the film do to a picture."""
 
     shutter: float = 0.0  # share of the interval that it is open
+    exposures: int = 8  # pictures that a smeared one is the mean of
     unsharp: float = 0.0  # standard deviation of the background's blur, px
     grain: float = 0.0  # grey levels
     light: tuple[float, float] = (1.0, 1.0)  # gains at both ends
@@ -53,10 +64,12 @@ def synthetic_sample(assets: Assets, recipe: Recipe, rng: np.random.Generator) -
         background,
         *(_sprite(assets, side, pace, limit, background, rng) for _ in range(count)),
     ]
+    shake = random_shake(side, rng) if rng.random() < SHAKEN else None
+    layers = [Layer(texture, motion._replace(shake=shake)) for texture, motion in layers]
     if rng.random() < TITLED:
         layers.append(_title(side, rng))
     phase = 0.5 if rng.random() < recipe.middle_share else float(rng.uniform(0.1, 0.9))
-    camera = _camera(pace, rng)
+    camera = _camera(pace, shake, rng)
     target, owner = shot(layers, camera, phase, side, rng)
     left, right, before, after = (shot(layers, camera, at, side, rng)[0] for at in FRAMES_AT)
     ways = [flow_between(layers, owner, phase, at) for at in FRAMES_AT]
@@ -112,12 +125,14 @@ def _drift(motion: Motion, place: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.array(motion.follow((x, y), 0.0, 1.0)) - place
 
 
-def _camera(pace: float, rng: np.random.Generator) -> Camera:
-    """Return a camera: usually sharp, steady, clean and in even light."""
-    # Exposures further than 2 px from each other would show as a row of ghosts.
-    widest = min(0.5, 2 * (_EXPOSURES - 1) / max(pace, 1))
+def _camera(pace: float, shake: Shake | None, rng: np.random.Generator) -> Camera:
+    """Return a camera: usually sharp where it is steady, clean and in even light."""
+    pace = max(1.0, pace + (shake.pace() if shake else 0.0))
+    widest = min(0.5, _APART_PX * (_EXPOSURES - 1) / pace)
+    shutter = rng.uniform(0.1, 1) * widest if rng.random() < SMEARED[shake is None] else 0.0
     return Camera(
-        shutter=rng.uniform(0.1, 1) * widest if rng.random() < SMEARED else 0.0,
+        shutter=shutter,
+        exposures=2 + int(shutter * pace / _APART_PX),
         unsharp=rng.uniform(0.7, 3) if rng.random() < UNSHARP else 0.0,
         grain=rng.uniform(1, 7) if rng.random() < GRAINY else 0.0,
         light=_light(rng),
@@ -138,10 +153,10 @@ def shot(
     """Return the picture at `phase` and, for every pixel, the index of the layer seen there."""
     picture, owner = _drawn(layers, camera.unsharp, phase, side)
     if camera.shutter:
-        others = np.linspace(-0.5, 0.5, _EXPOSURES) * camera.shutter
-        for offset in others[others != 0]:
-            picture += _drawn(layers, camera.unsharp, phase + offset, side)[0]
-        picture /= _EXPOSURES
+        # The mean of many is as smooth as if each were drawn at twice the size.
+        offsets = np.linspace(-0.5, 0.5, camera.exposures) * camera.shutter
+        drawn = [_drawn(layers, camera.unsharp, phase + by, side, finer=1)[0] for by in offsets]
+        picture = np.mean(drawn, axis=0, dtype=np.float32)
     gain = (1 - phase) * camera.light[0] + phase * camera.light[1]
     if gain != 1.0:
         picture *= np.float32(gain)
@@ -151,34 +166,41 @@ def shot(
 
 
 def _drawn(
-    layers: Sequence[Layer], unsharp: float, phase: float, side: int
+    layers: Sequence[Layer], unsharp: float, phase: float, side: int, finer: int = OVERSAMPLING
 ) -> tuple[Field, NDArray[np.intp]]:
-    """Return one exposure, grey levels as float32, and the owners."""
-    large = side * OVERSAMPLING
+    """Return one exposure, grey levels as float32, and the owners; drawn at `finer` the size."""
+    large = side * finer
     background, *sprites = layers
     whole = (0, 0, large, large)
-    canvas = _warped(background, background.texture[..., :3], phase, whole).astype(np.float32)
+    canvas = _warped(background, background.texture[..., :3], phase, whole, finer)
+    canvas = canvas.astype(np.float32)
     if unsharp:
-        canvas = cv2.GaussianBlur(canvas, (0, 0), OVERSAMPLING * unsharp)
+        canvas = cv2.GaussianBlur(canvas, (0, 0), finer * unsharp)
     owner = np.zeros((side, side), np.intp)
     for index, layer in enumerate(sprites, 1):
-        box = _box(layer, phase, large)
+        box = _box(layer, phase, large, finer)
         if box is None:
             continue
         left, top, right, bottom = box
-        drawn = _warped(layer, layer.texture, phase, box)
+        drawn = _warped(layer, layer.texture, phase, box, finer)
         alpha = drawn[..., 3:].astype(np.float32) / 255
         region = canvas[top:bottom, left:right]
         region += (drawn[..., :3] - region) * alpha
-        left, top, right, bottom = (edge // OVERSAMPLING for edge in box)
+        left, top, right, bottom = (edge // finer for edge in box)
         size = right - left, bottom - top
         coverage = cv2.resize(alpha[..., 0], size, interpolation=cv2.INTER_AREA)
         owner[top:bottom, left:right][coverage > 0.5] = index
     return cv2.resize(canvas, (side, side), interpolation=cv2.INTER_AREA), owner
 
 
+def _enlarged(finer: int) -> Place:
+    """Return the place of a frame on a canvas that is so many times finer, pixel centres kept."""
+    off = (finer - 1) / 2
+    return np.array([[finer, 0, off], [0, finer, off], [0, 0, 1.0]])
+
+
 def _warped(
-    layer: Layer, texture: Picture, phase: float, box: tuple[int, int, int, int]
+    layer: Layer, texture: Picture, phase: float, box: tuple[int, int, int, int], finer: int
 ) -> Picture:
     """Return `texture` as it stands at `phase` in a `box` of the large canvas.
 
@@ -189,12 +211,12 @@ def _warped(
     border = cv2.BORDER_CONSTANT if texture.shape[2] == 4 else cv2.BORDER_REFLECT_101
     if layer.motion.wave is not None:
         x, y = _points(size)
-        half, twice = np.float32(0.5), np.float32(OVERSAMPLING)
-        points = (x + (left - half)) / twice, (y + (top - half)) / twice
+        off, times = np.float32((finer - 1) / 2), np.float32(finer)
+        points = (x + (left - off)) / times, (y + (top - off)) / times
         x, y = layer.motion.texture_at(points, phase)
         bent: Picture = cv2.remap(texture, x, y, cv2.INTER_LINEAR, borderMode=border)
         return bent
-    place = np.array([[1, 0, -left], [0, 1, -top], [0, 0, 1]]) @ _ENLARGED
+    place = np.array([[1, 0, -left], [0, 1, -top], [0, 0, 1]]) @ _enlarged(finer)
     place = place @ layer.motion.place(phase)
     if (place[2, :2] == 0).all():
         flat: Picture = cv2.warpAffine(texture, place[:2], size, borderMode=border)
@@ -209,16 +231,16 @@ def _points(size: tuple[int, int]) -> Points:
     return np.arange(width, dtype=np.float32)[None], np.arange(height, dtype=np.float32)[:, None]
 
 
-def _box(layer: Layer, phase: float, large: int) -> tuple[int, int, int, int] | None:
-    """Return the part of the canvas (left, top, right, bottom) a layer can touch, even numbers."""
+def _box(layer: Layer, phase: float, large: int, finer: int) -> tuple[int, int, int, int] | None:
+    """Return the part of the canvas (left, top, right, bottom) a layer can touch, whole pixels."""
     height, width = layer.texture.shape[:2]
     across, down = (1.0, 1.0) if layer.motion.wave is None else 1 + 3 * layer.motion.wave.reach
     x = np.array([-across, width - 1 + across] * 2, np.float32)
     y = np.repeat(np.array([-down, height - 1 + down], np.float32), 2)
-    place: Place = _ENLARGED @ layer.motion.place(phase)
+    place: Place = _enlarged(finer) @ layer.motion.place(phase)
     found = np.stack(carried(place, (x, y)))
-    low = np.floor(found.min(axis=1) / OVERSAMPLING).astype(int) * OVERSAMPLING
-    high = np.ceil(found.max(axis=1) / OVERSAMPLING).astype(int) * OVERSAMPLING
+    low = np.floor(found.min(axis=1) / finer).astype(int) * finer
+    high = np.ceil(found.max(axis=1) / finer).astype(int) * finer
     left, top = np.clip(low, 0, large)
     right, bottom = np.clip(high, 0, large)
     return (int(left), int(top), int(right), int(bottom)) if right > left and bottom > top else None
