@@ -21,6 +21,7 @@ from filmcli.network.features import FramePyramids
 from filmcli.network.layers import conv
 from filmcli.network.matching import Matched, Matcher, Times, batched, cubic_shares
 from filmcli.network.pyramids import image_pyramid
+from filmcli.network.sway import Sway, moved
 from filmcli.network.synthesis import Beside, Synthesis, for_all
 
 FINEST = 2
@@ -35,8 +36,9 @@ class MomentConfig:
 
     `stages` are the widths of the extractor's stages, `features` those that matching sees at level
     2 and coarser ones; `widths`, `depths` and `reaches` are of the matchers of level 2 and of all
-    coarser ones, `fusion` the widths of the U-Net. Levels go down to `deepest` as long as a short
-    side has `coarsest_px`. Where pixels are fewest, from level 4 on, there are so many `rounds`.
+    coarser ones, `sway` is the width of what reads motion blur, `fusion` the widths of the U-Net.
+    Levels go down to `deepest` as long as a short side has `coarsest_px`. Where pixels are fewest,
+    from level 4 on, there are so many `rounds`.
     """
 
     name: str
@@ -46,6 +48,7 @@ class MomentConfig:
     depths: tuple[int, int] = (4, 6)
     reaches: tuple[int, int] = (2, 3)
     state: int = 64
+    sway: int = 40
     fusion: tuple[int, int, int] = (32, 64, 96)
     coarsest_px: int = 4
     deepest: int = 6
@@ -119,7 +122,7 @@ class Moment(nn.Module):
     """The network; pure: the same parameters and inputs give the same picture.
 
     It is told the phase, and motion bends by the frames beside an interval, if they are known. Its
-    stages are modules (`extract`, `near`, `far`, `fuse`).
+    stages are modules (`extract`, `near`, `far`, `sway`, `fuse`).
     """
 
     knows_phase = True
@@ -135,6 +138,7 @@ class Moment(nn.Module):
                 config.features, config.widths, config.depths, config.reaches, strict=True
             )
         )
+        self.sway = Sway(config.sway)
         self.fuse = Blender((config.stages[0], *config.features), config.fusion, config.state)
 
     def features(self, frame: Tensor) -> FramePyramids:
@@ -176,7 +180,10 @@ class Moment(nn.Module):
                 matcher = self.near if level == FINEST else self.far
                 known = matcher(features, known, times, shares)
             levels.insert(0, known)
-        return *interval.frames[:2], levels, times
+        left, right = interval.frames[:2]
+        strayed = self.sway(left.images, right.images, levels[0], times)
+        levels[0] = moved(levels[0], strayed)
+        return left, right, levels, times
 
     def fused(self, ready: tuple[Any, ...]) -> Synthesis:
         """Return the frame that fusion makes of what it is given, and how it was made."""
