@@ -22,7 +22,7 @@ from filmcli.adaptation.inner import Params
 SUBSETS = {
     "all": re.compile(""),
     # All but the extractor, so that features of known frames are computed once.
-    "late": re.compile(r"(predict_flow|near|far|fuse)\."),
+    "late": re.compile(r"(predict_flow|near|far|sway|fuse)\."),
     "fusion": re.compile(r"fuse\."),
     # The decoder's finest levels and the outputs.
     "tail": re.compile(r"fuse\.(convs\.[23]|output_conv|rejoin|correct|look|paint)\."),

@@ -11,6 +11,7 @@ small network looks along four directions, and what it says is turned round with
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -33,6 +34,7 @@ _LONGER = 0.35  # about what pixels that are further apart differ more, in sprea
 _USUAL = 4.0, 2.0  # mean and spread of the log of squared slopes, of grey levels
 _SLOW = 4.0  # px; of slower motion no direction is sure
 _NOISE = 0.5  # px; what strays by less is noise as often as not
+_MANY = 720  # cells; of fewer the mean is noisier, as means are
 _FARTHEST = 0.2  # of the way from left to right: nothing strays further
 _TOLD = 4 * len(_SCALES) + 6
 _ENDS = 2
@@ -62,18 +64,21 @@ class Sway(nn.Module):
         """
         with torch.autocast(known.ways.device.type, enabled=False):
             ways = _PX * F.avg_pool2d(known.ways, CELL // _PX)
-            return self.aside(fetched_smears(left, right, ways), ways, times) / _PX
+            cells = ways.shape[2] * ways.shape[3]
+            noise = _NOISE * max(1.0, math.sqrt(_MANY / cells))
+            return self.aside(fetched_smears(left, right, ways), ways, times, noise) / _PX
 
-    def aside(self, smears: Tensor, ways: Tensor, times: Times) -> Tensor:
+    def aside(self, smears: Tensor, ways: Tensor, times: Times, noise: float = _NOISE) -> Tensor:
         """Return by how much the picture stands aside, `(B, 2)`, px of the full size.
 
+        About `noise` px are let through as by Wiener's filter, and never much more than the way.
         `smears` are those of left and right, as `fetched_smears` gives them, of cells of `CELL` px,
         and so are the ways `(B, 8, H, W)`, px of the full size.
         """
         seen, sign = _told(smears, ways, times)
         said = self._said(seen.to(self.leave.weight.dtype)).float()
         pace = (ways[:, 2:4] - ways[:, 0:2]).norm(dim=1, keepdim=True).mean(dim=(2, 3))
-        return _believed(_strayed(said, sign, times.moment), pace)
+        return _believed(_strayed(said, sign, times.moment), pace, noise)
 
     def _said(self, seen: Tensor) -> Tensor:
         """Return for every direction, `(B, 4, 2, H, W)`, by how much speeds at the ends differ."""
@@ -168,14 +173,11 @@ def _strayed(said: Tensor, sign: Tensor, moment: Tensor) -> Tensor:
     )
 
 
-def _believed(strayed: Tensor, pace: Tensor) -> Tensor:
-    """Return as much of `strayed` `(B, 2)` as is to be believed, at a `pace` `(B, 1)` in px.
-
-    What is little is let through as by Wiener's filter; much more than the way itself is nonsense.
-    """
+def _believed(strayed: Tensor, pace: Tensor, noise: float) -> Tensor:
+    """Return what of `strayed` `(B, 2)` is to be believed at a `pace` `(B, 1)`, all in px."""
     squares = (strayed**2).sum(dim=1, keepdim=True)
     most = _FARTHEST * pace / torch.sqrt(squares + 1e-12)
-    return strayed * (squares / (squares + _NOISE**2)) * most.clamp(max=1)
+    return strayed * (squares / (squares + noise**2)) * most.clamp(max=1)
 
 
 def moved(known: Matched, by: Tensor) -> Matched:
