@@ -27,7 +27,7 @@ from filmcli.network.matching import Times, cubic_shares
 from filmcli.network.moment import Moment
 from filmcli.network.networks import CONFIGS, build
 from filmcli.network.pyramids import image_pyramid
-from filmcli.network.sway import CELL, Sway, fetched_smears
+from filmcli.network.sway import CELL, Sway, fetched_smears, smear
 from filmcli.network.weights import load, save
 from filmcli.training import clips, synthetic
 from filmcli.training.material import Material, load_material
@@ -71,7 +71,8 @@ def main() -> None:
     known = load(asked.weights)
     net = build(CONFIGS[known.config])
     assert isinstance(net, Moment), "of FILM's own network nothing reads motion blur"
-    net.load_state_dict(known.state_dict | net.sway.state_dict(prefix="sway."))
+    learned = net.sway.state_dict(prefix="sway.") if asked.anew else {}
+    net.load_state_dict(known.state_dict | learned)
     teach(net.sway, made_up, real, asked.minutes)
     save(asked.output, known.config, net.state_dict(), dict(known.metadata))
 
@@ -82,6 +83,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--stills", required=True)
     parser.add_argument("--cutouts")
     parser.add_argument("--weights", help="what learns; by default the weights that ship")
+    parser.add_argument("--anew", action="store_true", help="forget what is read already")
     parser.add_argument("--draw", type=float, default=28, help="minutes for lessons")
     parser.add_argument("--minutes", type=float, default=45, help="for learning")
     parser.add_argument("-o", "--output", required=True)
@@ -163,7 +165,7 @@ def lesson_of(sample: Sample, ways: NDArray[np.float32], counts: NDArray[np.gene
         for of in (ways, counts)
     )
     left, right = (
-        image_pyramid(torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 255, 4)
+        smear(image_pyramid(torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 255, 4))
         for picture in (sample.left, sample.right)
     )
     smears = fetched_smears(left, right, cells)

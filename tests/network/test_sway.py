@@ -12,7 +12,7 @@ from torch import Tensor
 from filmcli.adaptation.film import adaptable
 from filmcli.network.matching import Matched, Times
 from filmcli.network.pyramids import image_pyramid, resize_like, warp
-from filmcli.network.sway import Sway, moved
+from filmcli.network.sway import Sway, moved, smear
 from filmcli.network.weights import load
 from tests.training import footage
 
@@ -41,7 +41,7 @@ def strayed(sway: Sway, left: Tensor, right: Tensor, ways: Tensor, moment: float
         torch.tensor([moment]), torch.tensor([[0.0, 1, -1, 2]]), torch.tensor([[1.0, 1, 1, 0]])
     )
     with torch.no_grad():
-        return sway(image_pyramid(left, 4), image_pyramid(right, 4), known, times)
+        return sway(*(smear(image_pyramid(of, 4)) for of in (left, right)), known, times)
 
 
 def mirrored(x: Tensor) -> Tensor:

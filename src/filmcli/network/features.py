@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ class FramePyramids(NamedTuple):
 
     images: list[Tensor]  # (B, 3, H >> i, W >> i)
     features: list[Tensor]  # (B, C_i, H >> i, W >> i)
+    smears: Sequence[Tensor] = ()  # those of `sway.smear`, of a network that reads motion blur
 
 
 def conv(in_channels: int, out_channels: int, size: int, *, activate: bool = True) -> nn.Sequential:

@@ -21,7 +21,7 @@ from filmcli.network.features import FramePyramids
 from filmcli.network.layers import conv
 from filmcli.network.matching import Matched, Matcher, Times, batched, cubic_shares
 from filmcli.network.pyramids import image_pyramid
-from filmcli.network.sway import Sway, moved
+from filmcli.network.sway import Sway, moved, smear
 from filmcli.network.synthesis import Beside, Synthesis, for_all
 
 FINEST = 2
@@ -147,7 +147,7 @@ class Moment(nn.Module):
         Its features begin at level 1, half the size. Raises ValueError for a smaller frame.
         """
         images = image_pyramid(frame, self.config.levels_for(*frame.shape[-2:]) + 1)
-        return FramePyramids(images, self.extract(images))
+        return FramePyramids(images, self.extract(images), smear(images))
 
     def interval(
         self,
@@ -181,7 +181,7 @@ class Moment(nn.Module):
                 known = matcher(features, known, times, shares)
             levels.insert(0, known)
         left, right = interval.frames[:2]
-        strayed = self.sway(left.images, right.images, levels[0], times)
+        strayed = self.sway(left.smears, right.smears, levels[0], times)
         levels[0] = moved(levels[0], strayed)
         return left, right, levels, times
 

@@ -31,6 +31,7 @@ _HALF = 0.5**0.5
 _DIRECTIONS = ((1.0, 0.0), (0.0, 1.0), (_HALF, _HALF), (-_HALF, _HALF))
 _ACROSS = (1, 0, 3, 2)  # which of them stands upright on each
 _LONGER = 0.35  # about what pixels that are further apart differ more, in spreads
+_LEVELS = 255 / 2  # grey levels a px, of a difference over two
 _USUAL = 4.0, 2.0  # mean and spread of the log of squared slopes, of grey levels
 _SLOW = 4.0  # px; of slower motion no direction is sure
 _NOISE = 0.5  # px; what strays by less is noise as often as not
@@ -60,7 +61,7 @@ class Sway(nn.Module):
     ) -> Tensor:
         """Return by how much the picture stands aside of where it is `known`, `(B, 2)`, px there.
 
-        `left` and `right` are image pyramids, `known` is of level 2.
+        `left` and `right` are what `smear` says of them, `known` is of level 2.
         """
         with torch.autocast(known.ways.device.type, enabled=False):
             ways = _PX * F.avg_pool2d(known.ways, CELL // _PX)
@@ -97,27 +98,28 @@ class Sway(nn.Module):
 def fetched_smears(left: Sequence[Tensor], right: Sequence[Tensor], ways: Tensor) -> Tensor:
     """Return the smears of left and right where the ways `(B, 8, H, W)` lead, px of full size."""
     both = ((left, ways[:, 0:2]), (right, ways[:, 2:4]))
-    return torch.cat([warp(smear(images), way / CELL) for images, way in both], dim=1)
+    return torch.cat([warp(torch.cat(tuple(of), dim=1), way / CELL) for of, way in both], dim=1)
 
 
-def smear(images: Sequence[Tensor]) -> Tensor:
+def smear(images: Sequence[Tensor]) -> list[Tensor]:
     """Return how much the picture changes along each direction in every cell, as logarithms.
 
-    `images` is a pyramid of `(B, 3, H, W)` in [0, 1]; returns `(B, 4 * scales, H / 16, W / 16)`,
-    for each scale the four directions.
+    `images` is a pyramid of `(B, 3, H, W)` in [0, 1]; returns `(B, 4, H / 16, W / 16)`, float32,
+    for each of four scales.
     """
     found = []
     for scale in _SCALES:
-        grey = F.pad(255 * images[scale].float().mean(dim=1), (1, 1, 1, 1), mode="replicate")
-        slopes = [
+        grey = F.pad(images[scale].float().mean(dim=1), (1, 1, 1, 1), mode="replicate")
+        slopes = (
             grey[:, 1:-1, 2:] - grey[:, 1:-1, :-2],
             grey[:, 2:, 1:-1] - grey[:, :-2, 1:-1],
             grey[:, 2:, 2:] - grey[:, :-2, :-2],
             grey[:, 2:, :-2] - grey[:, :-2, 2:],
-        ]
-        squares = (torch.stack(slopes, dim=1) / 2) ** 2
-        found.append(torch.log(F.avg_pool2d(squares, CELL >> scale) + 1))
-    return torch.cat(found, dim=1)
+        )
+        # Each by itself: side by side in memory they take a CPU twice as long.
+        means = [F.avg_pool2d(slope.square()[:, None], CELL >> scale) for slope in slopes]
+        found.append(torch.log(_LEVELS**2 * torch.cat(means, dim=1) + 1))
+    return found
 
 
 def _told(smears: Tensor, ways: Tensor, times: Times) -> tuple[Tensor, Tensor]:

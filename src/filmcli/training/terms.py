@@ -8,10 +8,10 @@ from typing import Any, NamedTuple, TypeVar
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from filmcli import losses
 from filmcli.lpips import Lpips
-from filmcli.network.features import FramePyramids
 from filmcli.network.networks import Network
 from filmcli.network.pyramids import warp
 from filmcli.network.synthesis import Beside
@@ -89,14 +89,9 @@ def _made(net: Network, batch: Batch) -> Made:
     if net.looks_beside:
         frames += [batch.before, batch.after]
     together = torch.cat(frames).contiguous(memory_format=torch.channels_last)
-    images, features = net.features(together)
-    parts = [
-        FramePyramids(
-            [image.chunk(len(frames))[i] for image in images],
-            [feature.chunk(len(frames))[i] for feature in features],
-        )
-        for i in range(len(frames))
-    ]
+    leaves, shape = tree_flatten(net.features(together))
+    chunks = [x.chunk(len(frames)) for x in leaves]
+    parts = [tree_unflatten(list(of_frame), shape) for of_frame in zip(*chunks, strict=True)]
     even = torch.ones_like(batch.phase)
     outer = zip(parts[2:], batch.known[:, 2:].unbind(dim=1), strict=False)
     beside = [Beside(part, even, known) for part, known in outer]
