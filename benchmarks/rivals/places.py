@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from filmcli.evaluation.board import Table
-from filmcli.evaluation.metrics import Picture
+from filmcli.evaluation.metrics import Picture, psnr
 from filmcli.evaluation.rebuilt import Rebuilt
 
 _EDGE = 16  # px that are not scored, as a picture that is put in place lacks some there
@@ -79,8 +79,7 @@ def place_of(made: Picture, truth: Picture) -> Place:
 
 def _decibels(made: Picture, truth: Picture) -> float:
     inner = np.s_[_EDGE:-_EDGE, _EDGE:-_EDGE]
-    error = (made[inner].astype(np.float32) - truth[inner]) ** 2
-    return float(10 * np.log10(255**2 / max(float(error.mean()), 1e-6)))
+    return psnr(made[inner], truth[inner])
 
 
 def _spelled(places: list[Place]) -> str:
