@@ -36,7 +36,7 @@ from filmcli.training.samples import Picture, Sample
 
 _SIDE = 192  # px of synthetic pictures
 _CROP = 256, 352  # px of real ones
-_SHAKEN, _TITLED = 0.85, 0.1  # shares of synthetic lessons
+_SHARES = synthetic.Shares(shaken=0.85, titled=0.1)
 _SPANS = (0.7, 0.06, 0.2, 0.0, 0.04, 0.0, 0.0, 0.0)  # shares of `clips.SPANS`
 _MIDDLE = 0.75  # share of phases that are one half
 _ALIKE = 10.0  # grey levels; where what flow fetches differs by more, it is wrong
@@ -100,11 +100,10 @@ def _drawn(draw: Draw, seed: int, minutes: float) -> Iterator[Lesson]:
 
 
 def _synthetic(material: Material) -> Draw:
-    synthetic.SHAKEN, synthetic.TITLED = _SHAKEN, _TITLED
     recipe = Recipe(side=_SIDE)
 
     def draw(rng: np.random.Generator) -> Lesson | None:
-        sample = synthetic.synthetic_sample(material.assets, recipe, rng)
+        sample = synthetic.synthetic_sample(material.assets, recipe, rng, _SHARES)
         ways = sample.ways
         if ways is None or not (np.abs(ways) < _FARTHEST[0]).all():
             return None
@@ -114,11 +113,12 @@ def _synthetic(material: Material) -> Draw:
 
 
 def _real(material: Material) -> Draw:
-    clips.SPAN_WEIGHTS, clips.UNKNOWN = _SPANS, (0.0, 0.0, 0.0)
     flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
 
     def draw(rng: np.random.Generator) -> Lesson:
-        window = clips.draw_window(material.sources, _MIDDLE, rng, clips.SPANS[4])
+        window = clips.draw_window(
+            material.sources, _MIDDLE, rng, span_weights=_SPANS, unknown=(0.0, 0.0, 0.0)
+        )
         frames = _crop([window.clip.frames[index] for index in window.indices], rng)
         target, others = frames[1], [frames[i] for i in (0, 2, 3, 4)]
         grey = cv2.cvtColor(target, cv2.COLOR_RGB2GRAY)

@@ -10,14 +10,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from filmcli.training import synthetic
 from filmcli.training.motion import Motion, Shake, Swing, Wave, random_motion, random_shake
 from filmcli.training.recipe import Recipe
 from filmcli.training.samples import Field, Picture, Sample
 from filmcli.training.synthetic import (
     FRAMES_AT,
+    USUAL,
     Camera,
     Layer,
+    Shares,
     flow_between,
     shot,
     synthetic_sample,
@@ -27,9 +28,9 @@ from filmcli.training.textures import opaque
 ASSETS = footage.assets()
 
 
-def draw(index: int, side: int = 64, **numbers: float) -> Sample:
+def draw(index: int, side: int = 64, shares: Shares = USUAL, **numbers: float) -> Sample:
     recipe = replace(Recipe(side=side), **numbers)  # type: ignore[arg-type]
-    return synthetic_sample(ASSETS, recipe, np.random.default_rng((0, index)))
+    return synthetic_sample(ASSETS, recipe, np.random.default_rng((0, index)), shares)
 
 
 def fetch(source: Picture, flow: Field) -> Picture:
@@ -295,13 +296,12 @@ def test_a_swing_turns_about_its_joint() -> None:
         assert np.allclose(arm - joint, [10 * np.cos(turned), 10 * np.sin(turned)], atol=1e-4)
 
 
-def test_titles_stand_over_what_moves(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_titles_stand_over_what_moves() -> None:
     shares = []
     for share in (0.0, 1.0):
-        monkeypatch.setattr(synthetic, "TITLED", share)
         standing = []
         for index in range(12):
-            sample = draw(index, pace_shape=0.5)  # lively
+            sample = draw(index, shares=USUAL._replace(titled=share), pace_shape=0.5)  # lively
             still = (np.concatenate(ways(sample), axis=2) == 0).all(axis=2)
             standing.append(still.mean())
             if still.any() and sample.left[still].std() > 0:

@@ -118,14 +118,17 @@ def draw_window(
     middle_share: float,
     rng: np.random.Generator,
     longest_span: int = SPANS[-1],
+    span_weights: Sequence[float] = SPAN_WEIGHTS,
+    unknown: Sequence[float] = UNKNOWN,
 ) -> Window:
     """Return a window of real footage: by source, then by motion, forwards or backwards.
 
     The frames around it are known where the clip has them, but for a few, so that the network
     learns to do without.
     """
-    clip, start, span, step = _span(sources, middle_share, rng, longest_span)
-    hidden = rng.choice(4, p=(*UNKNOWN, 1 - sum(UNKNOWN)))  # before, after, both, none
+    shares = np.array(span_weights) * [span <= longest_span for span in SPANS]
+    clip, start, span, step = _span(sources, middle_share, rng, shares)
+    hidden = rng.choice(4, p=(*unknown, 1 - sum(unknown)))  # before, after, both, none
     is_short = span <= LONGEST_FRAMED
     has_before = is_short and start >= span and hidden not in (0, 2)
     has_after = is_short and start + 2 * span < len(clip.frames) and hidden not in (1, 2)
@@ -137,12 +140,17 @@ def draw_window(
 
 
 def _span(
-    sources: list[list[Clip]], middle_share: float, rng: np.random.Generator, longest_span: int
+    sources: list[list[Clip]],
+    middle_share: float,
+    rng: np.random.Generator,
+    shares: NDArray[np.float64],
 ) -> tuple[Clip, int, int, int]:
-    """Return a clip, its left frame, and the frames from there to the right one and the target."""
+    """Return a clip, its left frame, and the frames from there to the right one and the target.
+
+    `shares` are those of `SPANS`; an odd one has no middle.
+    """
     in_the_middle = rng.random() < middle_share
-    fitting = [s <= longest_span and not (in_the_middle and s % 2) for s in SPANS]
-    shares = np.array(SPAN_WEIGHTS) * fitting
+    shares = shares * [not (in_the_middle and span % 2) for span in SPANS]
     for _ in range(20):
         clips = sources[rng.integers(len(sources))]
         liveliness = np.array([clip.change.mean() + 0.5 for clip in clips])

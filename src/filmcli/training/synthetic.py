@@ -29,11 +29,22 @@ from filmcli.training.samples import Field, Picture, Sample
 from filmcli.training.textures import Assets, cut, one_of, opaque, sprite_texture, word
 
 OVERSAMPLING = 2
-SHAKEN, UNSHARP, GRAINY, TITLED = 0.4, 0.1, 0.15, 0.4  # shares of samples
 SMEARED = 0.9, 0.1  # shares of those that are shaken, and of the others
 FRAMES_AT = 0.0, 1.0, -1.0, 2.0  # left, right, before, after
 _EXPOSURES = 16  # pictures that a smeared one is the mean of, at most
 _APART_PX = 1.5  # between two of them; further ones would show as a row of ghosts
+
+
+class Shares(NamedTuple):
+    """Which shares of the samples are so."""
+
+    shaken: float = 0.4
+    unsharp: float = 0.1
+    grainy: float = 0.15
+    titled: float = 0.4
+
+
+USUAL = Shares()
 
 
 class Layer(NamedTuple):
@@ -53,7 +64,9 @@ class Camera(NamedTuple):
     light: tuple[float, float] = (1.0, 1.0)  # gains at both ends
 
 
-def synthetic_sample(assets: Assets, recipe: Recipe, rng: np.random.Generator) -> Sample:
+def synthetic_sample(
+    assets: Assets, recipe: Recipe, rng: np.random.Generator, shares: Shares = USUAL
+) -> Sample:
     """Return a triplet of the recipe's size with known flow, drawn by `rng`."""
     side = recipe.side
     limit = side * recipe.largest_shift
@@ -64,12 +77,12 @@ def synthetic_sample(assets: Assets, recipe: Recipe, rng: np.random.Generator) -
         background,
         *(_sprite(assets, side, pace, limit, background, rng) for _ in range(count)),
     ]
-    shake = random_shake(side, rng) if rng.random() < SHAKEN else None
+    shake = random_shake(side, rng) if rng.random() < shares.shaken else None
     layers = [Layer(texture, motion._replace(shake=shake)) for texture, motion in layers]
-    if rng.random() < TITLED:
+    if rng.random() < shares.titled:
         layers.append(_title(side, rng))
     phase = 0.5 if rng.random() < recipe.middle_share else float(rng.uniform(0.1, 0.9))
-    camera = _camera(pace, shake, rng)
+    camera = _camera(pace, shake, shares, rng)
     target, owner = shot(layers, camera, phase, side, rng)
     left, right, before, after = (shot(layers, camera, at, side, rng)[0] for at in FRAMES_AT)
     ways = [flow_between(layers, owner, phase, at) for at in FRAMES_AT]
@@ -125,7 +138,7 @@ def _drift(motion: Motion, place: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.array(motion.follow((x, y), 0.0, 1.0)) - place
 
 
-def _camera(pace: float, shake: Shake | None, rng: np.random.Generator) -> Camera:
+def _camera(pace: float, shake: Shake | None, shares: Shares, rng: np.random.Generator) -> Camera:
     """Return a camera: usually sharp where it is steady, clean and in even light."""
     pace = max(1.0, pace + (shake.pace() if shake else 0.0))
     widest = min(0.5, _APART_PX * (_EXPOSURES - 1) / pace)
@@ -133,8 +146,8 @@ def _camera(pace: float, shake: Shake | None, rng: np.random.Generator) -> Camer
     return Camera(
         shutter=shutter,
         exposures=2 + int(shutter * pace / _APART_PX),
-        unsharp=rng.uniform(0.7, 3) if rng.random() < UNSHARP else 0.0,
-        grain=rng.uniform(1, 7) if rng.random() < GRAINY else 0.0,
+        unsharp=rng.uniform(0.7, 3) if rng.random() < shares.unsharp else 0.0,
+        grain=rng.uniform(1, 7) if rng.random() < shares.grainy else 0.0,
         light=_light(rng),
     )
 
