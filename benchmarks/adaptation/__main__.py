@@ -15,8 +15,17 @@ from typing import Any, TypeVar
 from benchmarks.adaptation import __doc__ as about
 from benchmarks.adaptation import unlike
 from benchmarks.adaptation.courses import GROUPS, SIZES, Course
-from benchmarks.adaptation.measure import Model, Shot, measure, model_of, read_shot, shot_of
+from benchmarks.adaptation.measure import (
+    Model,
+    Shot,
+    judged_by,
+    measure,
+    model_of,
+    read_shot,
+    shot_of,
+)
 from benchmarks.adaptation.report import LIKE, UNLIKE, Row, Rows, rewrite, summary, words
+from filmcli.adaptation.judges import LPIPS, SHARPNESS
 
 T = TypeVar("T")
 
@@ -28,7 +37,7 @@ def main() -> None:
     """Go through the courses, one clip after the other; what stands in the results is kept."""
     asked = _arguments()
     size, results = SIZES[asked.size], f"{asked.output}.jsonl"
-    model = model_of(asked.weights)
+    model = judged_by(asked.judge, model_of(asked.weights))
     sets = _sets(asked)
     known = {json.dumps(row["key"], sort_keys=True): row for row in _read(results)}
     rows: Rows = {}
@@ -62,6 +71,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--films", help="clips to make unlike scenes of; left out without")
     parser.add_argument("--size", choices=SIZES, default="few")
     parser.add_argument("--groups", nargs="*", choices=GROUPS, default=list(GROUPS))
+    parser.add_argument(
+        "--judge", choices=(LPIPS, SHARPNESS), default=LPIPS,
+        help="what the gate asks of looks; SHARPNESS is for users without LPIPS",
+    )  # fmt: skip
     parser.add_argument("--minutes", type=float, default=float("inf"), help="begin no row later")
     parser.add_argument("-o", "--output", default="docs/adaptation", help="prefix of all files")
     return parser.parse_args()

@@ -9,7 +9,7 @@ from typing import Any
 
 from filmcli.adaptation.lessons import Questions
 from filmcli.adaptation.scene import Recipe
-from filmcli.adaptation.subsets import DIALS
+from filmcli.adaptation.subsets import ADAPTERS, DIALS
 
 TRUTH = "truth"
 """The lesson that no film can give: its dropped frames, as far as they are not scored."""
@@ -75,7 +75,9 @@ SIZES: Mapping[str, Size] = MappingProxyType(
     }
 )
 
-RATES: Mapping[str, float] = MappingProxyType({DIALS: 0.03, "tail": 3e-4, "late": 1e-4})
+RATES: Mapping[str, float] = MappingProxyType(
+    {DIALS: 0.03, "tail": 3e-4, "late": 1e-4, ADAPTERS: 1e-3, "all": 3e-5}
+)
 """What adapts, and by which rate: the groups of parameters that are compared."""
 
 GROUPS: Mapping[str, Sequence[Course]] = MappingProxyType(
@@ -83,7 +85,7 @@ GROUPS: Mapping[str, Sequence[Course]] = MappingProxyType(
         lesson: tuple(Course(questions=lesson, subset=of, rate=RATES[of]) for of in subsets)
         for lesson, subsets in (
             (TRUTH, RATES),
-            ("cycle", RATES),
+            ("cycle", (DIALS, "tail", "late")),
             ("doubled", (DIALS, "tail")),
         )
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -71,6 +71,11 @@ def model_of(path: str | None) -> Model:
         recipe_of(weights, 1),
         lambda shot: _doorway_seconds(weights, shot),
     )
+
+
+def judged_by(judge: str, model: Model) -> Model:
+    """Return the model with a gate that asks the `judge` of that name of looks."""
+    return replace(model, recipe=replace(model.recipe, judge=judge))
 
 
 def _doorway_seconds(weights: Weights, shot: Shot) -> float:
