@@ -13,6 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from filmcli.training.samples import Picture
+
 Place = NDArray[np.float64]  # (3, 3)
 Axis = NDArray[np.float32]
 Points = tuple[Axis, Axis]
@@ -122,6 +124,13 @@ class Motion(NamedTuple):
         for _ in range(_BENDS):
             q = _moved(texture, self.wave.bent(q), -gone)
         return carried(self.place(to), q)
+
+
+class Layer(NamedTuple):
+    """A texture with coverage `(h, w, 4)`, and how it moves."""
+
+    texture: Picture
+    motion: Motion
 
 
 def carried(place: NDArray[np.floating], points: Points) -> Points:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from filmcli.training.motion import (
+    Layer,
     Motion,
     Place,
     Points,
@@ -26,6 +27,7 @@ from filmcli.training.motion import (
 )
 from filmcli.training.recipe import Recipe
 from filmcli.training.samples import Field, Picture, Sample
+from filmcli.training.screens import screen_layers
 from filmcli.training.textures import Assets, cut, one_of, opaque, sprite_texture, word
 
 OVERSAMPLING = 2
@@ -38,6 +40,7 @@ _APART_PX = 1.5  # between two of them; further ones would show as a row of ghos
 class Shares(NamedTuple):
     """Which shares of the samples are so."""
 
+    screens: float = 0.15
     shaken: float = 0.4
     unsharp: float = 0.1
     grainy: float = 0.15
@@ -45,13 +48,6 @@ class Shares(NamedTuple):
 
 
 USUAL = Shares()
-
-
-class Layer(NamedTuple):
-    """A texture with coverage `(h, w, 4)`, and how it moves."""
-
-    texture: Picture
-    motion: Motion
 
 
 class Camera(NamedTuple):
@@ -71,6 +67,26 @@ def synthetic_sample(
     side = recipe.side
     limit = side * recipe.largest_shift
     pace = limit * rng.beta(1.0, recipe.pace_shape)  # px; how lively this sample is
+    if rng.random() < shares.screens:
+        layers, camera = screen_layers(side, pace, rng), Camera()
+    else:
+        layers, camera = _filmed(assets, side, pace, limit, shares, rng)
+    phase = 0.5 if rng.random() < recipe.middle_share else float(rng.uniform(0.1, 0.9))
+    target, owner = shot(layers, camera, phase, side, rng)
+    left, right, before, after = (shot(layers, camera, at, side, rng)[0] for at in FRAMES_AT)
+    ways = [flow_between(layers, owner, phase, at) for at in FRAMES_AT]
+    return Sample(left, target, right, phase, before, after, np.concatenate(ways, axis=2))
+
+
+def _filmed(
+    assets: Assets,
+    side: int,
+    pace: float,
+    limit: float,
+    shares: Shares,
+    rng: np.random.Generator,
+) -> tuple[list[Layer], Camera]:
+    """Return what a camera sees, the background first, and the camera."""
     background = _background(assets, side, pace, rng)
     count = rng.integers(0, 5)
     layers = [
@@ -81,12 +97,7 @@ def synthetic_sample(
     layers = [Layer(texture, motion._replace(shake=shake)) for texture, motion in layers]
     if rng.random() < shares.titled:
         layers.append(_title(side, rng))
-    phase = 0.5 if rng.random() < recipe.middle_share else float(rng.uniform(0.1, 0.9))
-    camera = _camera(pace, shake, shares, rng)
-    target, owner = shot(layers, camera, phase, side, rng)
-    left, right, before, after = (shot(layers, camera, at, side, rng)[0] for at in FRAMES_AT)
-    ways = [flow_between(layers, owner, phase, at) for at in FRAMES_AT]
-    return Sample(left, target, right, phase, before, after, np.concatenate(ways, axis=2))
+    return layers, _camera(pace, shake, shares, rng)
 
 
 def _shift(pace: float, rng: np.random.Generator) -> NDArray[np.float64]:
