@@ -3,17 +3,21 @@
 Three are drawn, so that every frame is known. The others are `FOOTAGE`, clips of the training
 films, made strange by what a camera, a lab or the sea does: what is scored is the frame as it would
 have been filmed, its own grain included. The same call gives the same pictures.
+
+    python -m benchmarks.adaptation.unlike FILMS FOLDER    writes them as films, to be looked at
 """
 
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 
 import cv2
+import ffmpeg
 import numpy as np
 
 from filmcli.evaluation.metrics import Picture
@@ -234,3 +238,17 @@ DRAWN: Mapping[str, Callable[[int], Picture]] = MappingProxyType(
 EFFECTS: Mapping[str, Callable[[Picture, int], Picture]] = MappingProxyType(
     {"old film": old_film, "underwater": underwater, "night": night, "toon": toon}
 )
+
+
+def write(films: str, folder: str) -> None:
+    """Write every sequence to `folder` as a film without loss, 24 pictures a second."""
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    given = {"format": "rawvideo", "pix_fmt": "rgb24", "s": f"{WIDTH}x{HEIGHT}", "r": 24}
+    for name, pictures in sequences(films):
+        path = Path(folder) / f"{name.replace(' ', '_')}.mkv"
+        film = ffmpeg.input("pipe:", **given).output(str(path), vcodec="ffv1", pix_fmt="bgr0")
+        film.overwrite_output().run(input=b"".join(map(bytes, pictures)), quiet=True)
+
+
+if __name__ == "__main__":
+    write(*sys.argv[1:])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -17,8 +19,10 @@ from benchmarks.adaptation.unlike import (
     screen,
     sequences,
     toon,
+    write,
 )
 from filmcli.evaluation.metrics import Picture
+from filmcli.video.footage import read_rgb
 from tests.clips import pattern
 
 
@@ -40,6 +44,13 @@ def test_sequences_are_the_same_every_time_and_every_frame_is_new(films: str) ->
         assert all(moved), name
     for name, again in sequences(films, frames=2):
         assert all(np.array_equal(*pair) for pair in zip(again, found[name][:2], strict=True)), name
+
+
+def test_written_films_hold_the_same_pictures(films: str, tmp_path: Path) -> None:
+    write(films, str(tmp_path / "looks"))
+    for name, frames in sequences(films):
+        film = tmp_path / "looks" / f"{name.replace(' ', '_')}.mkv"
+        assert all(map(np.array_equal, read_rgb(str(film)), frames)), name
 
 
 def test_a_level_scrolls_by_whole_pixels_of_a_small_screen() -> None:
