@@ -50,7 +50,7 @@ def test_written_films_hold_the_same_pictures(films: str, tmp_path: Path) -> Non
     write(films, str(tmp_path / "looks"))
     for name, frames in sequences(films):
         film = tmp_path / "looks" / f"{name.replace(' ', '_')}.mkv"
-        assert all(map(np.array_equal, read_rgb(str(film)), frames)), name
+        assert np.array_equal(list(read_rgb(str(film))), frames), name
 
 
 def test_a_level_scrolls_by_whole_pixels_of_a_small_screen() -> None:
