@@ -129,6 +129,8 @@ def main() -> None:
         film = open_film(str(path), DROP, limit=asked.limit)
         results.append(score_film(film, path.stem, entries, scorer, watch))
         _tell(results[-1])
+    if not results:
+        sys.exit(f"There is no film in {', '.join(asked.films)}.")
     means = mean_of(results)
     placed = [places.table()] if asked.places else []
     for table in (*tables(results, phases_of(DROP)), *placed, _summary(means, timed)):
