@@ -6,7 +6,7 @@ import argparse
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from benchmarks.adaptation import __doc__ as about
 from benchmarks.adaptation import unlike
-from benchmarks.adaptation.courses import GROUPS, SIZES, Course
+from benchmarks.adaptation.courses import GROUPS, RATES, SIZES, Course
 from benchmarks.adaptation.measure import (
     Model,
     Shot,
@@ -42,7 +42,7 @@ def main() -> None:
     known = {json.dumps(row["key"], sort_keys=True): row for row in _read(results)}
     rows: Rows = {}
     started, measured = time.monotonic(), 0
-    for course, of, name in _work(asked.groups, sets):
+    for course, of, name in _work(asked, sets):
         followed = replace(course, counts=tuple(n for n in course.counts if n <= size.most_steps))
         key = _key(followed, of, name, asked.size, model)
         spelled = json.dumps(key, sort_keys=True)
@@ -71,6 +71,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--films", help="clips to make unlike scenes of; left out without")
     parser.add_argument("--size", choices=SIZES, default="few")
     parser.add_argument("--groups", nargs="*", choices=GROUPS, default=list(GROUPS))
+    parser.add_argument("--adapts", nargs="*", choices=RATES, default=list(RATES))
     parser.add_argument(
         "--judge", choices=(LPIPS, SHARPNESS), default=LPIPS,
         help="what the gate asks of looks; SHARPNESS is for users without LPIPS",
@@ -100,10 +101,10 @@ def _some(items: list[T], most: int | None) -> list[T]:
     return [items[len(items) * n // most] for n in range(most)]
 
 
-def _work(groups: Sequence[str], sets: dict[str, Clips]) -> Iterator[tuple[Course, str, str]]:
-    """Every course with every clip of every set."""
-    for group in groups:
-        for course in GROUPS[group]:
+def _work(asked: argparse.Namespace, sets: dict[str, Clips]) -> Iterator[tuple[Course, str, str]]:
+    """Every course that is asked for with every clip of every set."""
+    for course in (course for group in asked.groups for course in GROUPS[group]):
+        if course.subset in asked.adapts:
             for of, clips in sets.items():
                 for name in clips:
                     yield course, of, name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -118,9 +119,12 @@ def test_a_second_run_measures_nothing_and_says_the_same(tmp_path: Path) -> None
     pattern(tmp_path / "clips" / "a.mp4", 1.0)
     words = [sys.executable, "-m", "benchmarks.adaptation", str(tmp_path / "clips")]
     words += ["--weights", "film-m", "--size", "tiny", "--groups", "doubled"]
-    words += ["-o", str(tmp_path / "study")]
+    words += ["--adapts", "tail", "--judge", "sharpness", "-o", str(tmp_path / "study")]
     told, files = run_twice(words, tmp_path / "study.jsonl")
     assert told[0][:-1] == told[1][:-1]
-    assert told[0][-1].startswith("2 rows")
+    assert told[0][-1].startswith("1 rows")
+    (measured,) = (json.loads(line)["key"] for line in files[0].splitlines())
+    assert measured["subset"] == "tail"
+    assert "judge='sharpness'" in measured["recipe"]
     assert told[1][-1].startswith("0 rows")
     assert files[0] == files[1]
