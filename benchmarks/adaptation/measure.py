@@ -35,6 +35,7 @@ from filmcli.adaptation.support import Choice, gather, stack
 from filmcli.evaluation.makers import Network, Run
 from filmcli.evaluation.metrics import Picture
 from filmcli.lpips import Lpips, load_lpips
+from filmcli.network.machine import quick_convolutions
 from filmcli.network.weights import Weights, load
 from filmcli.video.footage import read_rgb
 
@@ -144,8 +145,12 @@ class Truth:
         ]
         return {
             "truth": [decibels(frame, truth)[0] for frame, truth in made],
-            "lpips": [float(self._lpips(frame, truth)) for frame, truth in made],
+            "lpips": self._distances(made),
         }
+
+    def _distances(self, made: Sequence[tuple[Tensor, Tensor]]) -> list[float]:
+        with torch.autocast("cpu", enabled=False):
+            return [float(self._lpips(frame, truth)) for frame, truth in made]
 
 
 def measure(model: Model, shot: Shot, asked: Course) -> dict[str, Any]:
@@ -153,6 +158,12 @@ def measure(model: Model, shot: Shot, asked: Course) -> dict[str, Any]:
 
     Seconds are of all that a user's scene would take: lessons, steps, exams.
     """
+    with quick_convolutions(shot.kept[0].device):
+        told = _followed(model, shot, asked)
+    return {**_rounded(told), "frame_seconds": model.frame_seconds(shot)}
+
+
+def _followed(model: Model, shot: Shot, asked: Course) -> dict[str, Any]:
     net, recipe = model.net, asked.recipe(model.recipe)
     started = time.process_time()
     found = lessons_of(_scene(shot), shot.kept.__getitem__, recipe)
@@ -172,8 +183,13 @@ def measure(model: Model, shot: Shot, asked: Course) -> dict[str, Any]:
         params = applied(net, deltas)
         spent = prepared - started + seconds + (1 + len(looks(count))) * examined
         steps.append({"steps": count, "seconds": spent, **truth.scores(params), **exam(params)})
-    told = {"clip": shot.name, "taught": list(recipe.questions), **base, **before}
-    return {**_rounded({**told, "steps": steps}), "frame_seconds": model.frame_seconds(shot)}
+    return {
+        "clip": shot.name,
+        "taught": list(recipe.questions),
+        **base,
+        **before,
+        "steps": steps,
+    }
 
 
 def _exam(

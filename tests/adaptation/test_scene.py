@@ -21,6 +21,7 @@ from filmcli.adaptation.scene import (
     applied,
     course,
 )
+from filmcli.network import machine
 from tests import nets
 
 TIMES = [Fraction(i, 24) for i in range(60)]
@@ -140,6 +141,24 @@ def test_film_learns_and_says_the_same_twice() -> None:
     assert first.after > first.before + 5
     for name, value in net.state_dict().items():
         assert torch.equal(value, before[name])
+
+
+def test_in_bfloat16_a_scene_gains_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    net = nets.tinted(nets.still(), 0.03).requires_grad_(False)
+    recipe = Recipe(learning_rate=0.003, crop_px=64, support=4, held_out=3)
+    found = []
+    for quick in (False, True):
+        monkeypatch.setattr(machine, "_multiplies_bfloat16", lambda quick=quick: quick)
+        inside = torch.float32
+        with machine.quick_convolutions(torch.device("cpu")):
+            inside = nn.functional.conv2d(torch.ones(1, 1, 3, 3), torch.ones(1, 1, 3, 3)).dtype
+        assert inside == (torch.bfloat16 if quick else torch.float32)
+        found.append(adapt_scene(net, scene(), fading, recipe))
+    exact, rounded = found
+    assert exact.after is not None and rounded.after is not None
+    assert exact.before == pytest.approx(rounded.before, abs=0.02)
+    assert exact.after == pytest.approx(rounded.after, abs=0.05)
+    assert exact.after > 35
 
 
 def test_rates_of_single_weights_are_used() -> None:

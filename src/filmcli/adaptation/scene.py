@@ -23,6 +23,7 @@ from filmcli.adaptation.judges import LPIPS, judge_named
 from filmcli.adaptation.lessons import Exam, Lesson, Questions, Triplets
 from filmcli.adaptation.subsets import Space, subset
 from filmcli.adaptation.support import SMALLEST_CROP_PX, Choice, choose, gather, stack
+from filmcli.network.machine import quick_convolutions
 
 CYCLE = Questions(doubled=0.0, cycle=1.0)
 
@@ -143,12 +144,12 @@ def adapt_scene(
     """
     started = time.monotonic()
     found = lessons_of(scene, frame_at, recipe)
-    base = SceneAdaptation(scene.number, scene.last - scene.first)
-    result = (
-        replace(base, why=found)
-        if isinstance(found, str)
-        else _fitted(net, *found, recipe, base, earlier)
-    )
+    result = SceneAdaptation(scene.number, scene.last - scene.first)
+    if isinstance(found, str):
+        result = replace(result, why=found)
+    else:
+        with quick_convolutions(found[0][0].left.device):
+            result = _fitted(net, *found, recipe, result, earlier)
     return replace(result, seconds=time.monotonic() - started)
 
 
