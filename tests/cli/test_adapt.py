@@ -73,7 +73,7 @@ def test_a_scene_that_returns_is_told_of_with_its_first(tmp_path: Path, weights:
     rows, columns = np.indices((64, 96))
     frames: list[Planes] = []
     for light in (100 - columns, 2 * rows, 100 - columns):  # shot, reverse shot, shot
-        texture = cv2.GaussianBlur(np.random.default_rng(0).uniform(0, 90, (64, 120)), (9, 9), 2)
+        texture = cv2.GaussianBlur(np.random.default_rng(0).uniform(0, 90, (64, 140)), (9, 9), 2)
         frames += [((texture[:, 2 * i :][:, :96] + light).astype(np.uint8),) for i in range(7)]
     write_film(tmp_path / "in.mkv", frames, Layout("gray", "gray"))
     (tmp_path / "cuts").write_text("0.292\n0.583\n")
