@@ -31,12 +31,12 @@ _META = (
 """As the paper: one step on two triplets of the doubled gap, then one triplet between."""
 
 _LENGTHS: Mapping[str, tuple[int, str, int]] = {
-    "voxelflow": (2500, "4e-4", 250),
-    "superslomo": (5000, "1e-3", 500),
-    "sepconv": (2200, "4e-4", 250),
-    "dain": (1500, "4e-4", 250),
+    "voxelflow": (18000, "4e-4", 1000),
+    "superslomo": (14000, "1e-3", 750),
+    "sepconv": (11000, "4e-4", 750),
+    "dain": (5000, "4e-4", 500),
 }
-"""Steps of the base and their rate, about ten minutes of a core, and steps of the others, four."""
+"""Steps of the base and their rate, half an hour of a core or more, and steps of the others."""
 
 _TINY = 2
 _SAVED_EVERY = 250
