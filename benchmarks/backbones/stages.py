@@ -36,7 +36,7 @@ _LENGTHS: Mapping[str, tuple[int, str, int]] = {
     "sepconv": (11000, "4e-4", 750),
     "dain": (5000, "4e-4", 500),
 }
-"""Steps of the base and their rate, half an hour of a core or more, and steps of the others."""
+"""Steps of the base and their rate, about half an hour of a core, and steps of the others."""
 
 _TINY = 2
 _SAVED_EVERY = 250

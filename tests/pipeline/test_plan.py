@@ -62,7 +62,7 @@ def test_another_list_of_cuts_under_the_same_name_is_another_job(film: str, tmp_
 def test_scenes_get_a_step_by_the_pictures_that_are_made(film: str, tmp_path: Path) -> None:
     cuts = tmp_path / "cuts"
     cuts.write_text("0.125\n")
-    long = Settings(cuts=str(cuts), fps="1000", slow=Fraction(16))  # 2,000 pictures, and 6,000
+    long = Settings(cuts=str(cuts), fps="1000", slow=Fraction(8))  # 1,000 pictures, and 3,000
     assert planned(prepare(film, long))[0].steps == [0, 1]
     assert planned(prepare(film, replace(long, end=Fraction(1, 4))))[0].steps == [0, 0]
     assert planned(prepare(film, replace(long, steps=2)))[0].steps == [2, 2]

@@ -24,7 +24,7 @@ Around = tuple[Tensor, Tensor]
 """The frames before left and after right, as far away as the interval is long."""
 
 Make = Callable[[Params], Tensor]
-"""How one batch of frames `(B, 3, H, W)`, float32, is made by the network with these parameters."""
+"""How one batch of frames `(B, 3, H, W)` is made by the network with these parameters."""
 
 
 class Making:
@@ -52,11 +52,11 @@ class Making:
         """
         if around is None or self._stages is None:
             made: Tensor = functional_call(self._net, dict(params), (left, right, phase))
-            return made.float()
+            return made.to(left.dtype)
         first, second = (self._stage(params, "features", frame) for frame in (left, right))
         beside = self._beside(params, around, 0.5)
         interval = self._stage(params, "interval", first, second, *beside)
-        return self._stage(params, "synthesize", interval, phase).frame.float()  # type: ignore[no-any-return]
+        return self._stage(params, "synthesize", interval, phase).frame.to(left.dtype)  # type: ignore[no-any-return]
 
     def between(
         self, left: Tensor, right: Tensor, phase: Tensor, around: Around | None = None
@@ -75,10 +75,10 @@ class Making:
             return self._stage(params, "ready", interval, phase)
 
         if not self._only_fusion:
-            return lambda params: self._stage(params, "fused", ready(params)).frame.float()
+            return lambda params: self._stage(params, "fused", ready(params)).frame.to(left.dtype)
         with torch.no_grad():
             done = ready({})
-        return lambda params: self._stage(params, "fused", done).frame.float()
+        return lambda params: self._stage(params, "fused", done).frame.to(left.dtype)
 
     def _beside(self, params: Params, around: Around, distance: float) -> list[Beside]:
         """Return the frames `around` an interval, so far away from it."""
