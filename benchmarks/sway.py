@@ -36,7 +36,7 @@ from filmcli.training.samples import Picture, Sample
 
 _SIDE = 192  # px of synthetic pictures
 _CROP = 256, 352  # px of real ones
-_SHARES = synthetic.Shares(shaken=0.85, titled=0.1)
+_SHARES = synthetic.Shares(screens=0.0, shaken=0.85, titled=0.1)
 _SPANS = (0.7, 0.06, 0.2, 0.0, 0.04, 0.0, 0.0, 0.0)  # shares of `clips.SPANS`
 _MIDDLE = 0.75  # share of phases that are one half
 _ALIKE = 10.0  # grey levels; where what flow fetches differs by more, it is wrong

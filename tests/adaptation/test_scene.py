@@ -149,7 +149,6 @@ def test_in_bfloat16_a_scene_gains_the_same(monkeypatch: pytest.MonkeyPatch) -> 
     found = []
     for quick in (False, True):
         monkeypatch.setattr(machine, "_multiplies_bfloat16", lambda quick=quick: quick)
-        inside = torch.float32
         with machine.quick_convolutions(torch.device("cpu")):
             inside = nn.functional.conv2d(torch.ones(1, 1, 3, 3), torch.ones(1, 1, 3, 3)).dtype
         assert inside == (torch.bfloat16 if quick else torch.float32)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from filmcli.training.motion import Layer, Motion, standing
 from filmcli.training.samples import Picture
+from filmcli.training.textures import opaque
 
 _FINER = 2  # texture px for each of the picture's, so that what is drawn stays as sharp
 _GAMES = 0.35  # share of screens
@@ -81,7 +82,7 @@ def page(size: tuple[int, int], rng: np.random.Generator) -> Picture:
         words = " ".join("".join(rng.choice(_LETTERS, length)) for length in lengths)
         left = int(rng.choice((8, 8, 8, 40)))
         cv2.putText(sheet, words, (left, line), font, scale, ink, thickness, cv2.LINE_AA)
-    return _opaque(sheet)
+    return opaque(sheet)
 
 
 def tiles(size: tuple[int, int], zoom: int, filled: float, rng: np.random.Generator) -> Picture:
@@ -152,10 +153,6 @@ def _colors(count: int, rng: np.random.Generator) -> list[Color]:
     if count > 1 and abs(colors[0].mean() - colors[1].mean()) < 80:
         colors[1] = 255 - colors[0] if abs(colors[0].mean() - 128) > 40 else 0
     return list(colors.astype(np.uint8))
-
-
-def _opaque(picture: Picture) -> Picture:
-    return np.dstack((picture, np.full(picture.shape[:2], 255, np.uint8)))
 
 
 def _place(side: int, size: NDArray[np.generic], rng: np.random.Generator) -> NDArray[np.float64]:
