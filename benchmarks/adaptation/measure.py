@@ -145,12 +145,8 @@ class Truth:
         ]
         return {
             "truth": [decibels(frame, truth)[0] for frame, truth in made],
-            "lpips": self._distances(made),
+            "lpips": [float(self._lpips(frame, truth)) for frame, truth in made],
         }
-
-    def _distances(self, made: Sequence[tuple[Tensor, Tensor]]) -> list[float]:
-        with torch.autocast("cpu", enabled=False):
-            return [float(self._lpips(frame, truth)) for frame, truth in made]
 
 
 def measure(model: Model, shot: Shot, asked: Course) -> dict[str, Any]:

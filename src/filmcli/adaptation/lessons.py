@@ -140,8 +140,7 @@ class Exam:
         answers = [inside(made, margin) for made in self._asked(params)]
         if self._judge is None:
             return Scores([decibels(made, truth) for made in answers])
-        with torch.autocast(truth.device.type, enabled=False):  # looks differ by a per cent
-            distances = [self._judge(shown(made), truth).tolist() for made in answers]
+        distances = [self._judge(shown(made), truth).tolist() for made in answers]
         return Scores([decibels(made, truth) for made in answers], distances)
 
     def _asked(self, params: Params) -> Iterator[Tensor]:
