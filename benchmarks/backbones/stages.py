@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from filmcli.training.loop import Run
@@ -30,13 +31,17 @@ _META = (
 )  # fmt: skip
 """As the paper: one step on two triplets of the doubled gap, then one triplet between."""
 
-_LENGTHS: Mapping[str, tuple[int, str, int]] = {
-    "voxelflow": (18000, "4e-4", 1000),
-    "superslomo": (14000, "1e-3", 750),
-    "sepconv": (11000, "4e-4", 750),
-    "dain": (5000, "4e-4", 500),
+_LENGTHS: Mapping[str, tuple[tuple[int, str], tuple[int, str], int]] = {
+    "voxelflow": ((18000, "4e-4"), (14000, "4e-4"), 750),
+    "superslomo": ((14000, "1e-3"), (12000, "1e-3"), 750),
+    "sepconv": ((11000, "4e-4"), (10000, "4e-4"), 750),
+    "dain": ((5000, "4e-4"), (4000, "1e-4"), 500),  # from 4e-4 the second diverged
 }
-"""Steps of the base and their rate, about half an hour of a core, and steps of the others."""
+"""Steps and rates of the base's two legs, about an hour of a core, and steps of the others.
+
+Each leg lets its rate fall on half a cosine, the second from the top once more (Loshchilov and
+Hutter, "SGDR", ICLR 2017).
+"""
 
 _TINY = 2
 _SAVED_EVERY = 250
@@ -51,12 +56,12 @@ VARIED = "voxelflow"
 
 @dataclass(frozen=True)
 class Stage:
-    """One training; `label` names its weights, `begins` those that it begins with."""
+    """One training; `label` names its weights, `begins` is the one that it goes on from."""
 
     label: str
-    network: str
     settings: tuple[str, ...]
-    begins: str | None = None
+    begins: Stage | None = None
+    is_meta: bool = False
 
     @property
     def file(self) -> str:
@@ -66,19 +71,23 @@ class Stage:
 
 def stages(network: str, size: str) -> list[Stage]:
     """Return the trainings of one network, in the order in which they build on each other."""
-    first, rate, then = _LENGTHS[network]
+    *legs, then = _LENGTHS[network]
     if size == "tiny":
-        first, then = _TINY, _TINY
-    base = (f"config={network}", f"steps={first}", f"rate={rate}", *_BASE)
+        legs, then = [(_TINY, rate) for _, rate in legs], _TINY
+    each = [(f"config={network}", f"steps={steps}", f"rate={rate}", *_BASE) for steps, rate in legs]
+    leg = Stage(f"{network}, first leg", each[0])
+    base = Stage(network, (*each[1], "seed=1000"), leg)
+    meta = partial(Stage, begins=base, is_meta=True)
     later = (f"steps={then}", *_META)
     found = [
-        Stage(network, network, base),
-        Stage(f"{network} re-trained", network, (*later, "inner_steps=0"), network),
-        Stage(f"{network} meta", network, later, network),
+        leg,
+        base,
+        meta(f"{network} re-trained", (*later, "inner_steps=0")),
+        meta(f"{network} meta", later),
     ]
     if network == VARIED:  # the quickest
         found += [
-            Stage(f"{network} meta, {name}", network, (*later, *settings), network)
+            meta(f"{network} meta, {name}", (*later, *settings))
             for name, settings in VARIANTS.items()
         ]
     return found
@@ -94,17 +103,17 @@ def train(stage: Stage, material: Callable[[], Material], folder: Path) -> None:
     if is_done(stage, folder):
         return
     settings = " ".join(f"--set {setting}" for setting in stage.settings)
-    print(f"{stage.label}: {'--meta ' if stage.begins else ''}{settings}", flush=True)
+    print(f"{stage.label}: {'--meta ' if stage.is_meta else ''}{settings}", flush=True)
     output = str(folder / stage.file)
-    if stage.begins is None:
-        recipe = changed(preset("small"), stage.settings)
-        run = Run(output, {"recipe": repr(recipe)}, workers=0, save_every=_SAVED_EVERY)
-        train_network(recipe, run, material(), _tell)
-    else:
-        begun = str(folder / f"{stage.begins}.safetensors")
+    begun = str(folder / stage.begins.file) if stage.begins else None
+    if stage.is_meta:
         meta = changed(MetaRecipe(), stage.settings)
         run = Run(output, {"meta_recipe": repr(meta)}, begun, save_every=_SAVED_EVERY)
         meta_train_film(meta, run, material().sources, _tell)
+    else:
+        recipe = changed(preset("small"), stage.settings)
+        run = Run(output, {"recipe": repr(recipe)}, begun, workers=0, save_every=_SAVED_EVERY)
+        train_network(recipe, run, material(), _tell)
 
 
 def _tell(line: Line) -> None:
@@ -120,14 +129,20 @@ def is_done(stage: Stage, folder: Path) -> bool:
 
 
 def cost(stage: Stage, folder: Path) -> dict[str, float]:
-    """Return the steps, the samples or tasks a step, and the minutes that a training took."""
+    """Return the steps, the samples or tasks a step, and the minutes that a training took.
+
+    Of a base both legs count, of the others what they add to it.
+    """
     lines = {line["step"]: line for line in _log(stage, folder)}
     before, seconds = 0.0, 0.0
     for step in sorted(lines):
         seconds += (step - before) / lines[step]["steps_per_second"]
         before = step
-    drawn = _BATCH if stage.begins is None else _TASKS
-    return {"steps": before, "drawn": drawn, "minutes": round(seconds / 60, 1)}
+    spent = {"steps": before, "drawn": _TASKS if stage.is_meta else _BATCH, "minutes": seconds / 60}
+    if stage.begins and not stage.is_meta:
+        earlier = cost(stage.begins, folder)
+        spent = {**spent, **{name: spent[name] + earlier[name] for name in ("steps", "minutes")}}
+    return {**spent, "minutes": round(spent["minutes"], 1)}
 
 
 def _log(stage: Stage, folder: Path) -> list[dict[str, float]]:

@@ -41,22 +41,24 @@ def row(base: float, *gains: float) -> Row:
 
 def test_every_training_is_a_recipe_that_there_is() -> None:
     for stage in STAGES:
-        recipe = preset("small") if stage.begins is None else MetaRecipe()
+        recipe = MetaRecipe() if stage.is_meta else preset("small")
         assert changed(recipe, stage.settings) != recipe
-    samples = [changed(MetaRecipe(), stage.settings) for stage in STAGES if stage.begins]
+    samples = [changed(MetaRecipe(), stage.settings) for stage in STAGES if stage.is_meta]
     assert {recipe.inner_steps for recipe in samples} == {0, 1, 3}
     assert {recipe.order for recipe in samples} == {1, 2}
 
 
 def test_every_course_is_of_weights_that_are_trained() -> None:
-    labels = {stage.label for stage in STAGES} | set(SUPPORTS)
+    first_legs = {stage.begins for stage in STAGES if stage.begins and not stage.is_meta}
+    assert len(first_legs) == len(BACKBONES)
+    labels = {stage.label for stage in STAGES if stage not in first_legs} | set(SUPPORTS)
     courses = every_course()
     assert {course.weights for course in courses} == labels
     assert len(set(courses)) == len(courses)
 
 
 def test_what_is_done_and_what_it_took_is_told_by_the_log(tmp_path: Path) -> None:
-    stage = STAGES[0]
+    stage, second, retrained = STAGES[:3]
     log = tmp_path / f"{stage.file}.log"
     lines = [{"step": step, "steps": 300, "steps_per_second": 2.0} for step in (100, 200, 200)]
     log.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
@@ -66,6 +68,11 @@ def test_what_is_done_and_what_it_took_is_told_by_the_log(tmp_path: Path) -> Non
         file.write(json.dumps({"step": 300, "steps": 300, "steps_per_second": 1.0}) + "\n")
     assert is_done(stage, tmp_path)
     assert cost(stage, tmp_path) == {"steps": 300, "drawn": 4, "minutes": 3.3}
+    for after in (second, retrained):
+        line = {"step": 60, "steps": 60, "steps_per_second": 1.0}
+        (tmp_path / f"{after.file}.log").write_text(json.dumps(line))
+    assert cost(second, tmp_path) == {"steps": 360, "drawn": 4, "minutes": 4.3}
+    assert cost(retrained, tmp_path) == {"steps": 60, "drawn": 2, "minutes": 1.0}
 
 
 def test_tables_by_hand(tmp_path: Path) -> None:
