@@ -104,7 +104,7 @@ def _grid(panel: Picture, axes: _Axes, unscale: Callable[[float], float], spelli
         step = share * axes.steps
         start, end = axes.place(step, axes.low), axes.place(step, axes.high)
         cv2.line(panel, start, end, _FAINT, 1)
-        _write(panel, f"{step:.0f}", (start[0] - 14, HEIGHT - 12))
+        _write(panel, f"{step:.1f}".removesuffix(".0"), (start[0] - 14, HEIGHT - 12))
 
 
 def _write(
