@@ -133,16 +133,21 @@ def cost(stage: Stage, folder: Path) -> dict[str, float]:
 
     Of a base both legs count, of the others what they add to it.
     """
+    legs = [stage] if stage.is_meta or stage.begins is None else [stage.begins, stage]
+    spent = [_spent(leg, folder) for leg in legs]
+    steps, seconds = (sum(parts) for parts in zip(*spent, strict=True))
+    drawn = _TASKS if stage.is_meta else _BATCH
+    return {"steps": steps, "drawn": drawn, "minutes": round(seconds / 60, 1)}
+
+
+def _spent(stage: Stage, folder: Path) -> tuple[float, float]:
+    """Return the steps that were made, and the seconds of all of them."""
     lines = {line["step"]: line for line in _log(stage, folder)}
     before, seconds = 0.0, 0.0
     for step in sorted(lines):
         seconds += (step - before) / lines[step]["steps_per_second"]
         before = step
-    spent = {"steps": before, "drawn": _TASKS if stage.is_meta else _BATCH, "minutes": seconds / 60}
-    if stage.begins and not stage.is_meta:
-        earlier = cost(stage.begins, folder)
-        spent = {**spent, **{name: spent[name] + earlier[name] for name in ("steps", "minutes")}}
-    return {**spent, "minutes": round(spent["minutes"], 1)}
+    return before, seconds
 
 
 def _log(stage: Stage, folder: Path) -> list[dict[str, float]]:
