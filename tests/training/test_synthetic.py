@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from filmcli.training import synthetic
 from filmcli.training.motion import Motion, Shake, Swing, Wave, random_motion, random_shake
 from filmcli.training.recipe import Recipe
 from filmcli.training.samples import Field, Picture, Sample
@@ -100,6 +101,20 @@ def test_motion_spans_still_to_large() -> None:
     ]
     assert min(lengths) < 4
     assert max(lengths) > 15
+
+
+def test_some_things_nearly_stand_while_all_else_rushes_by(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where a camera follows somebody."""
+    shares = Shares(screens=0, shaken=0, titled=0)
+    found = []
+    for followed in (0.0, 1.0):
+        monkeypatch.setattr(synthetic, "FOLLOWED", followed)
+        paces = [
+            np.linalg.norm(np.subtract(*ways(draw(i, shares=shares))[:2]), axis=2)
+            for i in range(80)
+        ]
+        found.append(sum(np.quantile(pace, 0.05) < 0.25 * np.median(pace) for pace in paces))
+    assert found[1] > found[0] + 12
 
 
 def test_larger_motion_is_a_number_of_the_recipe() -> None:

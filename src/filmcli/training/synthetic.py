@@ -31,6 +31,7 @@ from filmcli.training.screens import screen_layers
 from filmcli.training.textures import Assets, cut, one_of, opaque, sprite_texture, word
 
 OVERSAMPLING = 2
+FOLLOWED = 0.3  # share of the things that a camera follows: they nearly stand, all else rushes by
 SMEARED = 0.9, 0.1  # shares of those that are shaken, and of the others
 FRAMES_AT = 0.0, 1.0, -1.0, 2.0  # left, right, before, after
 _EXPOSURES = 16  # pictures that a smeared one is the mean of, at most
@@ -130,8 +131,11 @@ def _sprite(
     extent = side * np.exp(rng.uniform(np.log(0.06), np.log(0.9)))
     scale = extent / max(texture.shape[:2])
     centre = rng.uniform(0, side, 2)
-    drift = _drift(background.motion, centre) if rng.random() < 0.3 else np.zeros(2)
-    shift = np.clip(drift + _shift(pace, rng), -limit, limit)
+    if rng.random() < FOLLOWED:
+        shift = _shift(0.15 * pace, rng)
+    else:
+        drift = _drift(background.motion, centre) if rng.random() < 0.3 else np.zeros(2)
+        shift = np.clip(drift + _shift(pace, rng), -limit, limit)
     return Layer(texture, random_motion(texture.shape[:2], centre, scale, shift, rng))
 
 

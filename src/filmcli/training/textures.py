@@ -1,4 +1,4 @@
-"""What the layers of synthetic motion look like: photographs, cut-outs, shapes, wires, words.
+"""What the layers of synthetic motion look like: photographs, cut-outs, shapes, wheels, words.
 
 A texture is `(h, w, 4)` uint8, RGB and coverage.
 """
@@ -6,13 +6,18 @@ A texture is `(h, w, 4)` uint8, RGB and coverage.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from itertools import pairwise
+from typing import NamedTuple, TypeAlias
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from filmcli.training.samples import Picture
 
+Point: TypeAlias = NDArray[np.float64]  # x and y, px
+
+HOLLOW = 0.12  # share of sprites
 WORDS = ("FILM", "24 FPS", "LIVE", "EXIT 1/2", "Open the door", "quickly", "0123456789", "#@&?!")
 
 
@@ -29,9 +34,11 @@ def one_of(pictures: Sequence[Picture], rng: np.random.Generator) -> Picture:
 
 
 def sprite_texture(assets: Assets, rng: np.random.Generator) -> Picture:
-    """Return an RGBA texture: a cut-out, a blob or bar of photograph, a pattern, or a word."""
+    """Return an RGBA texture: a cut-out, a blob or bar of photograph, a pattern, a word, wheels."""
     kind = rng.random()
-    if assets.cutouts and kind < 0.5:
+    if kind > 1 - HOLLOW:
+        return hollow(assets, rng)
+    if assets.cutouts and kind < 0.42:
         return one_of(assets.cutouts, rng)
     size = int(rng.integers(60, 200)), int(rng.integers(60, 200))
     if kind < 0.62:
@@ -83,6 +90,65 @@ def _bars(size: tuple[int, int], rng: np.random.Generator) -> Picture:
         first, second = (tuple(int(v) for v in end) for end in ends)
         cv2.line(coverage, first, second, 255, int(rng.integers(1, 7)), cv2.LINE_AA)
     return coverage
+
+
+def hollow(assets: Assets, rng: np.random.Generator) -> Picture:
+    """Return what is seen through: wheels or frames on tubes, often with something solid on them.
+
+    A bicycle and its rider, a racket, a chair: thin parts that go where the whole thing goes,
+    while what is behind them goes elsewhere.
+    """
+    height, width = int(rng.integers(100, 200)), int(rng.integers(120, 260))
+    texture = np.zeros((height, width, 4), np.uint8)
+    hubs = rng.uniform((0.2, 0.45), (0.8, 0.7), (int(rng.integers(1, 4)), 2)) * (width, height)
+    ink = rng.integers(0, 256, 3) * rng.choice((0.3, 1.0))
+    for _ in range(int(rng.integers(1, 6))):
+        ends = hubs[rng.integers(len(hubs))], rng.uniform(0.1, 0.9, 2) * (width, height)
+        _add_line(texture, *ends, ink, int(rng.integers(2, 8)))
+    for hub in hubs:
+        _add_wheel(texture, hub, rng)
+    if assets.cutouts and rng.random() < 0.6:
+        _add_body(texture, one_of(assets.cutouts, rng), rng)
+    return texture
+
+
+def _add_wheel(texture: Picture, hub: Point, rng: np.random.Generator) -> None:
+    """Draw a rim, round or oblong, and spokes on `texture`."""
+    ink = rng.integers(0, 256, 3) * rng.choice((0.3, 1.0))
+    most = 0.3 * min(texture.shape[:2])
+    radii = most * rng.uniform(0.5, 1.0) * np.array([rng.uniform(0.5, 1.0), 1.0])
+    around = np.linspace(0, 2 * np.pi, 33)
+    rim = hub + radii * np.stack((np.cos(around), np.sin(around)), axis=1)
+    thickness = int(rng.integers(2, 8))
+    for first, second in pairwise(rim):
+        _add_line(texture, first, second, ink, thickness)
+    for end in rim[:: int(rng.integers(2, 12))] if rng.random() < 0.6 else ():
+        _add_line(texture, hub, end, ink, 1)
+
+
+def _add_line(
+    texture: Picture, first: Point, second: Point, ink: NDArray[np.generic], thickness: int
+) -> None:
+    start, end = (np.rint(point).astype(int).tolist() for point in (first, second))
+    nothing = np.zeros(texture.shape[:2], np.uint8)
+    coverage = cv2.line(nothing, start, end, 255, thickness, cv2.LINE_AA)
+    texture[coverage > 0, :3] = ink.astype(np.uint8)
+    np.maximum(texture[..., 3], coverage, out=texture[..., 3])
+
+
+def _add_body(texture: Picture, body: Picture, rng: np.random.Generator) -> None:
+    """Lay a cut-out over the upper part of `texture`."""
+    height, width = texture.shape[:2]
+    scale = rng.uniform(0.4, 0.7) * min(height / body.shape[0], width / body.shape[1])
+    size = max(1, int(scale * body.shape[1])), max(1, int(scale * body.shape[0]))
+    small = cv2.resize(body, size, interpolation=cv2.INTER_AREA)
+    left, top = int(rng.uniform(0.2, 0.8) * (width - size[0])), int(rng.uniform(0, 8))
+    under = texture[top : top + size[1], left : left + size[0]]
+    above, below = (of[..., 3:] / np.float32(255) for of in (small, under))
+    seen = (1 - above) * below
+    both = above + seen
+    mixed = (above * small[..., :3] + seen * under[..., :3]) / np.maximum(both, 1e-3)
+    under[:] = np.dstack((mixed, 255 * both)) + 0.5
 
 
 def _pattern(size: tuple[int, int], rng: np.random.Generator) -> Picture:
