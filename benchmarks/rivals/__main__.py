@@ -116,7 +116,7 @@ def main() -> None:
     timed = [Timed(entry) for entry in _entries(asked)]
     entries = [replace(maker.entry, maker=maker) for maker in timed]
     gallery = Gallery(entries[0].name, scorer, asked.show)
-    places = Places()
+    places = Places(scorer)
 
     def watch(rebuilt: Rebuilt) -> None:
         gallery(rebuilt)
@@ -132,7 +132,7 @@ def main() -> None:
     if not results:
         sys.exit(f"There is no film in {', '.join(asked.films)}.")
     means = mean_of(results)
-    placed = [places.table()] if asked.places else []
+    placed = places.tables() if asked.places else []
     for table in (*tables(results, phases_of(DROP)), *placed, _summary(means, timed)):
         print(markdown(table))
     print(dropping_words(DROP), scorer.conventions, machine_words(asked.device, "auto"))

@@ -15,7 +15,7 @@ import torch
 
 from benchmarks.rivals import rife
 from benchmarks.rivals.__main__ import Timed
-from benchmarks.rivals.places import place_of
+from benchmarks.rivals.places import pieced_together, place_of
 from filmcli.evaluation.entries import Entry
 from filmcli.evaluation.makers import RIVALS, Run
 from filmcli.evaluation.metrics import psnr
@@ -48,7 +48,8 @@ def test_ours_and_the_old_way_are_scored_timed_and_shown(tmp_path: Path) -> None
         assert [float(cell) for cell in row[1:5]] == pytest.approx(list(scores), abs=6e-3)
         assert all(seconds > 0 for seconds in told["seconds_a_frame"][row[0]].values())
     assert "| one | 2 |" in done.stdout
-    assert "| PSNR, in its place, px off | film-m | dis |" in done.stdout
+    for title in ("PSNR, in its place, px off", "PSNR, LPIPS, each piece in its place"):
+        assert f"| {title} | film-m | dis |" in done.stdout
     # four frames were made, and the five that look worst are all of them
     names = sorted(path.name for path in (tmp_path / "looks").iterdir())
     assert names == ["one-001.png", "one-003.png", "two-001.png", "two-003.png"]
@@ -73,6 +74,11 @@ def test_a_frame_that_is_off_as_a_whole_scores_as_it_would_in_its_place() -> Non
     assert place.placed > place.made + 10
     still = place_of(seen(0, 0), seen(0, 0))
     assert still.off < 0.01 and still.placed > 45
+    torn = np.hstack((seen(1.5, -2.0)[:, :150], seen(-2, 1)[:, 150:]))
+    pieced = pieced_together(torn, seen(0, 0))
+    halves = np.s_[16:-16, 16:100], np.s_[16:-16, 200:-16]
+    assert all(psnr(pieced[half], seen(0, 0)[half]) > 35 for half in halves)
+    assert place_of(torn, seen(0, 0)).placed < 30
     grey = np.full((200, 300, 3), 128, np.uint8)
     assert place_of(grey, seen(0, 0)).off == 0
 
