@@ -111,12 +111,12 @@ def _draw(cells: Sequence[Cell], wrong: Wrong) -> Picture:
 def main() -> None:
     """Score every film, then print the tables and one line of JSON."""
     asked = _arguments()
-    vgg = load_lpips("vgg16") if asked.vgg else None
-    scorer = Scorer(load_lpips(), vgg, load_st_lpips() if asked.judge else None)
+    lpips, vgg = load_lpips(), load_lpips("vgg16") if asked.vgg else None
+    scorer = Scorer(lpips, vgg, load_st_lpips() if asked.judge else None)
     timed = [Timed(entry) for entry in _entries(asked)]
     entries = [replace(maker.entry, maker=maker) for maker in timed]
     gallery = Gallery(entries[0].name, scorer, asked.show)
-    places = Places(scorer)
+    places = Places(Scorer(lpips))
 
     def watch(rebuilt: Rebuilt) -> None:
         gallery(rebuilt)
