@@ -9,7 +9,6 @@ network that sees its neighbours alone can know the places.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
 from statistics import fmean
 from typing import NamedTuple
 
@@ -17,7 +16,7 @@ import cv2
 import numpy as np
 
 from filmcli.evaluation.board import Table
-from filmcli.evaluation.metrics import Picture, Score, Scorer, psnr
+from filmcli.evaluation.metrics import Picture, Score, Scorer, mean_score, psnr
 from filmcli.evaluation.rebuilt import Rebuilt
 
 _EDGE = 16  # px that are not scored, as a picture that is put in place lacks some there
@@ -61,9 +60,10 @@ class Places:
             for film, found in self._found.items()
         ]
         means = {
-            film: [_mean(found[maker]) for maker in makers] for film, found in self._pieced.items()
+            film: [mean_score(found[maker]) for maker in makers]
+            for film, found in self._pieced.items()
         }
-        means["mean"] = [_mean(of) for of in zip(*means.values(), strict=True)]
+        means["mean"] = [mean_score(of) for of in zip(*means.values(), strict=True)]
         pieces = [
             (film, *(f"{of.psnr:.2f}, {of.lpips:.4f}" for of in scores))
             for film, scores in means.items()
@@ -113,11 +113,6 @@ def pieced_together(made: Picture, truth: Picture) -> Picture:
         borderMode=cv2.BORDER_REPLICATE,
     )
     return pieced
-
-
-def _mean(scores: Sequence[Score]) -> Score:
-    looks = [score.lpips for score in scores if score.lpips is not None]
-    return Score(fmean(s.psnr for s in scores), fmean(s.ssim for s in scores), fmean(looks))
 
 
 def _decibels(made: Picture, truth: Picture) -> float:
