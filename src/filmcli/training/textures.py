@@ -6,7 +6,6 @@ A texture is `(h, w, 4)` uint8, RGB and coverage.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import NamedTuple, TypeAlias
 
 import cv2
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from filmcli.training.samples import Picture
 
-Point: TypeAlias = NDArray[np.float64]  # x and y, px
+Points: TypeAlias = NDArray[np.float64]  # (N, 2), x and y, px
 
 HOLLOW = 0.12  # share of sprites
 WORDS = ("FILM", "24 FPS", "LIVE", "EXIT 1/2", "Open the door", "quickly", "0123456789", "#@&?!")
@@ -104,7 +103,7 @@ def hollow(assets: Assets, rng: np.random.Generator) -> Picture:
     ink = rng.integers(0, 256, 3) * rng.choice((0.3, 1.0))
     for _ in range(int(rng.integers(1, 6))):
         ends = hubs[rng.integers(len(hubs))], rng.uniform(0.1, 0.9, 2) * (width, height)
-        _add_line(texture, *ends, ink, int(rng.integers(2, 8)))
+        _add_lines(texture, [np.stack(ends)], ink, int(rng.integers(2, 8)))
     for hub in hubs:
         _add_wheel(texture, hub, rng)
     if assets.cutouts and rng.random() < 0.6:
@@ -112,26 +111,25 @@ def hollow(assets: Assets, rng: np.random.Generator) -> Picture:
     return texture
 
 
-def _add_wheel(texture: Picture, hub: Point, rng: np.random.Generator) -> None:
+def _add_wheel(texture: Picture, hub: NDArray[np.float64], rng: np.random.Generator) -> None:
     """Draw a rim, round or oblong, and spokes on `texture`."""
     ink = rng.integers(0, 256, 3) * rng.choice((0.3, 1.0))
     most = 0.3 * min(texture.shape[:2])
     radii = most * rng.uniform(0.5, 1.0) * np.array([rng.uniform(0.5, 1.0), 1.0])
     around = np.linspace(0, 2 * np.pi, 33)
     rim = hub + radii * np.stack((np.cos(around), np.sin(around)), axis=1)
-    thickness = int(rng.integers(2, 8))
-    for first, second in pairwise(rim):
-        _add_line(texture, first, second, ink, thickness)
-    for end in rim[:: int(rng.integers(2, 12))] if rng.random() < 0.6 else ():
-        _add_line(texture, hub, end, ink, 1)
+    _add_lines(texture, [rim], ink, int(rng.integers(2, 8)))
+    spokes = rim[:: int(rng.integers(2, 12))] if rng.random() < 0.6 else ()
+    _add_lines(texture, [np.stack((hub, end)) for end in spokes], ink, 1)
 
 
-def _add_line(
-    texture: Picture, first: Point, second: Point, ink: NDArray[np.generic], thickness: int
+def _add_lines(
+    texture: Picture, lines: Sequence[Points], ink: NDArray[np.generic], thickness: int
 ) -> None:
-    start, end = (np.rint(point).astype(int).tolist() for point in (first, second))
-    nothing = np.zeros(texture.shape[:2], np.uint8)
-    coverage = cv2.line(nothing, start, end, 255, thickness, cv2.LINE_AA)
+    """Draw lines through points on `texture`, round at their ends."""
+    coverage = np.zeros(texture.shape[:2], np.uint8)
+    through = [np.rint(points).astype(np.int32) for points in lines]
+    cv2.polylines(coverage, through, False, 255, thickness, cv2.LINE_AA)
     texture[coverage > 0, :3] = ink.astype(np.uint8)
     np.maximum(texture[..., 3], coverage, out=texture[..., 3])
 
